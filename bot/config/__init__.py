@@ -1,0 +1,1 @@
+"""What people wrote about what should happen, read into one model."""

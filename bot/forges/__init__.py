@@ -1,0 +1,1 @@
+"""Where proposals live: one module per forge."""

@@ -1,0 +1,1 @@
+"""Git as a child process: one bare cache per remote, no work tree."""

@@ -1,0 +1,1 @@
+"""The life of a proposal: decided here, carried out here."""

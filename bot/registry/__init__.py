@@ -1,0 +1,1 @@
+"""One OCI registry client: tags, digests, manifests, configurations, credentials."""

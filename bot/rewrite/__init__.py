@@ -1,0 +1,1 @@
+"""Marked fields: finding them in files, and changing their bytes alone."""

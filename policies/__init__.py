@@ -1,0 +1,1 @@
+"""Which tag should run? Pure decisions, nothing else."""

@@ -1,0 +1,238 @@
+"""The Go programs that tests run, each built once into the cache of the person.
+
+A program stands in `<tools>/<name>-<version>/<name>` with whatever it reads beside it. A folder is
+built under another name and moved in place whole, so that a folder that exists is complete; one
+builder at a time holds the lock of that program, others wait for it.
+
+`PILOTFISH_TEST_TOOLS` names another folder for all of them. `python -m tests.servers.binaries`
+builds ahead, `--list` only tells what is there.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from tests.servers.missing import Missing
+
+# Read once: tests change HOME, and a build must still land where the next run looks for it.
+_ENVIRONMENT = dict(os.environ)
+_GO_FOLDER = "/usr/local/go/bin"
+TOOLS = Path(
+    _ENVIRONMENT.get("PILOTFISH_TEST_TOOLS")
+    or Path(platformdirs.user_cache_dir("pilotfish")) / "tools"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One program to build.
+
+    `build_module` names a folder beside this file with a go.mod of our own, for a module whose
+    `replace` lines forbid `go install`. `resources` are folders of the module `resources_of` that
+    the program reads when it runs.
+    """
+
+    name: str
+    version: str
+    package: str
+    build_module: str | None = None
+    cgo: bool = False
+    tags: str = ""
+    linker_flags: str = ""
+    resources_of: str | None = None
+    resources: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished program stands."""
+        return TOOLS / f"{self.name}-{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The finished program."""
+        return self.folder / self.name
+
+
+PROGRAMS = (
+    Program(
+        name="crane",
+        version="0.22.1",
+        package="github.com/google/go-containerregistry/cmd/crane",
+    ),
+    Program(
+        name="registry",
+        version="3.1.2",
+        package="github.com/distribution/distribution/v3/cmd/registry",
+    ),
+    Program(
+        name="gitea",
+        version="1.26.0",
+        package="code.gitea.io/gitea",
+        build_module="gitea_build",
+        cgo=True,
+        tags="sqlite sqlite_unlock_notify",
+        linker_flags="-X code.gitea.io/gitea/modules/setting.AppVer=1.26.0",
+        resources_of="code.gitea.io/gitea",
+        resources=("options", "templates", "public"),
+    ),
+)
+
+
+def find(name: str) -> Path:
+    """Return the path of the program called `name`, built first when it is not there.
+
+    Raises:
+        Missing: It cannot be built here; says why and what would help.
+    """
+    program = next(each for each in PROGRAMS if each.name == name)
+    if program.path.exists():
+        return program.path
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with _only_one(TOOLS / f".{program.name}-{program.version}.lock"):
+        if not program.path.exists():
+            _build_in_place(program)
+    return program.path
+
+
+@contextlib.contextmanager
+def _only_one(lock: Path) -> Iterator[None]:
+    with lock.open("w", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _build_in_place(program: Program) -> None:
+    go = _find_go()
+    if program.cgo and not any(_which(compiler) for compiler in ("cc", "gcc", "clang")):
+        raise Missing(
+            f"{program.name} {program.version} needs a C compiler to be built, and there is none",
+            remedy="apt-get install gcc libc6-dev",
+        )
+    started = TOOLS / f".{program.name}-{program.version}.{os.getpid()}"
+    shutil.rmtree(started, ignore_errors=True)
+    started.mkdir()
+    try:
+        if program.build_module is None:
+            _install(program, go, started)
+        else:
+            _build_from_our_module(program, go, started)
+        shutil.rmtree(program.folder, ignore_errors=True)
+        started.rename(program.folder)
+    finally:
+        shutil.rmtree(started, ignore_errors=True)
+
+
+def _install(program: Program, go: str, folder: Path) -> None:
+    package = f"{program.package}@v{program.version}"
+    arguments = [go, "install", *_flags(program), package]
+    _run(program, arguments, folder=folder, environment={"GOBIN": str(folder)})
+
+
+def _build_from_our_module(program: Program, go: str, folder: Path) -> None:
+    module = Path(__file__).parent / str(program.build_module)
+    output = str(folder / program.name)
+    arguments = [go, "build", *_flags(program), "-o", output, program.package]
+    _run(program, arguments, folder=module)
+    if program.resources_of is None:
+        return
+    listing = _run(program, [go, "list", "-m", "-json", program.resources_of], folder=module)
+    source = Path(json.loads(listing)["Dir"])
+    for name in program.resources:
+        shutil.copytree(source / name, folder / name, copy_function=shutil.copyfile)
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():  # the module cache is read-only, and copytree keeps that
+            path.chmod(0o755)
+
+
+def _flags(program: Program) -> list[str]:
+    flags = ["-trimpath", "-ldflags", f"-s -w {program.linker_flags}".strip()]
+    return [*flags, "-tags", program.tags] if program.tags else flags
+
+
+def _run(
+    program: Program,
+    arguments: list[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    done = subprocess.run(
+        arguments,
+        cwd=folder,
+        env={
+            **_ENVIRONMENT,
+            "PATH": _search_path(),
+            "HOME": _ENVIRONMENT.get("HOME") or str(Path.home()),
+            "CGO_ENABLED": "1" if program.cgo else "0",
+            "GOFLAGS": "-buildvcs=false -mod=readonly",
+            "GOWORK": "off",
+            **(environment or {}),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = " / ".join(done.stderr.strip().splitlines()[-4:])
+        raise Missing(
+            f"{program.name} {program.version} could not be built: {last}",
+            remedy="python -m tests.servers.binaries   (in a checkout, with the package network)",
+        )
+    return done.stdout
+
+
+def _find_go() -> str:
+    go = _which("go")
+    if go is None:
+        raise Missing(
+            "Go is not installed, and the test servers are built with it",
+            remedy=f"install Go 1.26 or newer into {Path(_GO_FOLDER).parent}, or put it on PATH",
+        )
+    return go
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name, path=_search_path())
+
+
+def _search_path() -> str:
+    own = _ENVIRONMENT.get("PATH") or "/usr/local/bin:/usr/bin:/bin"
+    return f"{own}:{_GO_FOLDER}"
+
+
+def main(arguments: list[str]) -> int:
+    """Build every program that is not there yet and say so; 1 when one could not be had."""
+    failed = 0
+    for program in PROGRAMS:
+        label = f"{program.name} {program.version}"
+        if program.path.exists():
+            print(f"test servers: {label} is at {program.path}", flush=True)
+            continue
+        if "--list" in arguments:
+            print(f"test servers: {label} is not built yet", flush=True)
+            continue
+        print(f"test servers: building {label} (once; takes minutes) ...", flush=True)
+        began = time.monotonic()
+        try:
+            find(program.name)
+        except Missing as missing:
+            failed = 1
+            print(f"test servers: {missing}", flush=True)
+        else:
+            print(f"test servers: built {label} in {time.monotonic() - began:.0f} s", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
