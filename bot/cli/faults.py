@@ -1,0 +1,65 @@
+"""How a failure is told at the terminal, and which exit code it gives.
+
+A product error is shown in its three parts: where, what, what to do. Anything else is a
+fault of ours: it is named as one, with the traceback behind `-v`.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from bot.errors import ConfigError, FaultsError, ProductError, Severity
+from bot.telemetry import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bot.errors import Problem
+
+_ERROR = 1
+_USAGE = 2
+
+
+def report(fault: BaseException, *, verbose: bool) -> int:
+    """Tell `fault` on standard error and return the exit code it gives."""
+    if isinstance(fault, FaultsError):
+        tell_problems(fault.problems)
+        return _USAGE
+    if isinstance(fault, ProductError):
+        tell(fault)
+        if verbose:
+            sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+        return _USAGE if isinstance(fault, ConfigError) else _ERROR
+    if isinstance(fault, BaseExceptionGroup):
+        return max(report(one, verbose=verbose) for one in fault.exceptions)
+    sys.stderr.write(
+        redact(f"pilotfish: a fault of ours: {type(fault).__name__}: {fault}\n")
+        + "  nothing was written after this point; run again with -v for the traceback and report it\n"
+    )
+    if verbose:
+        sys.stderr.write(redact("".join(traceback.format_exception(fault))))
+    return _ERROR
+
+
+def tell(fault: ProductError) -> None:
+    """Write one failure to standard error: where, what, what to do."""
+    lines = [f"{fault.where}: {fault.what}" if fault.where else fault.what]
+    if fault.hint:
+        lines.append(f"  {fault.hint}")
+    sys.stderr.write(redact("pilotfish: " + "\n".join(lines)) + "\n")
+
+
+def tell_problems(problems: Iterable[Problem]) -> None:
+    """Write each problem to standard error, a line and what to do about it."""
+    for problem in problems:
+        place = f"{problem.where}: " if problem.where else ""
+        sys.stderr.write(redact(f"{problem.severity.value}: {place}{problem.message}") + "\n")
+        if problem.hint:
+            sys.stderr.write(redact(f"  {problem.hint}") + "\n")
+
+
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Return whether any problem counts for an exit code."""
+    return any(problem.severity is Severity.ERROR for problem in problems)
