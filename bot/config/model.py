@@ -47,13 +47,16 @@ class NamedPolicy:
     """A policy with a name, the repository it looks at, and where both were written.
 
     `image` is the repository as written, without a tag; `where` is `file:line`.
-    `suspended` policies choose nothing new.
+    `suspended` policies choose nothing new. `options` are the policy's options as
+    `policies.spec.read_policy` takes them, the file's defaults included, so that a marker may
+    override some.
     """
 
     key: PolicyKey
     image: str
     policy: TagPolicy
     where: str
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     suspended: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
