@@ -1,0 +1,68 @@
+"""Faults of a configuration, gathered until all are known, and the words for them.
+
+A person mends several faults at once, so reading goes on after the first; every fault has
+file, line, column and, where a word is wrong, the nearest allowed one (`product.md` 3.2).
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from bot.errors import FaultsError, Problem, Severity
+
+_LISTED_AT_MOST = 12  # more words than this hide the one that is sought; arbitrary
+_LONGEST_WORD = 80  # difflib is quadratic; nobody means a longer word
+
+
+class Faults:
+    """What has been found wrong in one file so far."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def add(
+        self,
+        place: tuple[int, int],
+        message: str,
+        hint: str = "",
+        *,
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Note one fault at `place`, a line and column that count from 1."""
+        line, column = place
+        self.problems.append(
+            Problem(
+                severity=severity,
+                file=self.file,
+                line=line,
+                column=column,
+                message=message,
+                hint=hint,
+            )
+        )
+
+    def raise_if_any(self) -> None:
+        """Raise all faults as one error, in the order of the file.
+
+        Raises:
+            FaultsError: At least one fault was noted.
+        """
+        if self.problems:
+            raise FaultsError(sorted(self.problems, key=lambda p: (p.line, p.column)))
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return the advice for a wrong `word`: the nearest allowed one, else all of them."""
+    words = sorted(set(allowed))
+    close = get_close_matches(word[:_LONGEST_WORD].lower(), words, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    if not words:
+        return ""
+    if len(words) > _LISTED_AT_MOST:
+        return f"Allowed are {', '.join(words[:_LISTED_AT_MOST])} and {len(words) - 12} more"
+    return f"Allowed: {', '.join(words)}"
