@@ -36,7 +36,7 @@ def report(fault: BaseException, *, verbose: bool) -> int:
         return max(report(one, verbose=verbose) for one in fault.exceptions)
     sys.stderr.write(
         redact(f"pilotfish: a fault of ours: {type(fault).__name__}: {fault}\n")
-        + "  nothing was written after this point; run again with -v for the traceback and report it\n"
+        + "  nothing was written after this point; report it with what -v shows\n"
     )
     if verbose:
         sys.stderr.write(redact("".join(traceback.format_exception(fault))))

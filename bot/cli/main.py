@@ -15,7 +15,7 @@ pilotfish: decides which container image tag should run, writes it into Git, and
 
 usage: pilotfish COMMAND [options]          pilotfish COMMAND --help
 
-look    scan [PATH]            find images in files, with no configuration; --outdated asks registries
+look    scan [PATH]            find images in files, without configuration; --outdated: newer ones
         explain POLICY|IMAGE   every candidate tag, with the rule that kept or rejected it
         policy test            one policy against a list of tags or a registry
         check [PATH]           configuration, markers, policies, credentials: every fault at once

@@ -1,0 +1,104 @@
+"""Which updates share a proposal, and the branch it lives on.
+
+The key is the update's name and the policy's, the repository's or the group's; never a range
+or a version (`product.md` 10.8). The branch is `pilotfish/<base if several>/<slug of the key>`
+(`peers.md` 3.3). Two keys with one slug are a fault, because they would share a branch.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from bot.config.model import DEFAULT_UPDATE
+from bot.errors import Problem, Severity
+from bot.planning.plan import PlannedProposal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bot.config.model import UpdateRule
+    from bot.planning.plan import Binding, Update
+
+BRANCH_PREFIX = "pilotfish/"
+_MAX_SLUG_BYTES = 120
+_HASH_CHARS = 8
+
+
+def group_key(binding: Binding) -> tuple[str, str]:
+    """Return `(key, name)` of the proposal that an update of this field belongs to."""
+    rule = binding.update
+    if rule.group.kind == "all":
+        name = "all"
+    else:
+        name = next(
+            (
+                group
+                for group, members in rule.group.named.items()
+                if binding.group in members or binding.policy_name in members
+            ),
+            binding.group,
+        )
+    return (name if rule.name == DEFAULT_UPDATE else f"{rule.name}/{name}"), name
+
+
+def slug(key: str) -> str:
+    """Return `key` as git takes it in a branch, at most 120 bytes, cut ones with a hash."""
+    text = re.sub(r"[^a-z0-9._/-]+", "-", key.lower()).replace("/", "-")
+    text = re.sub(r"\.{2,}|-{2,}", "-", text).strip("-.")
+    text = text.removesuffix(".lock") or "update"
+    if len(text) <= _MAX_SLUG_BYTES:
+        return text
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]
+    return f"{text[: _MAX_SLUG_BYTES - _HASH_CHARS - 1].rstrip('-.')}-{digest}"
+
+
+def branch_of(key: str, *, base: str, several_bases: bool) -> str:
+    """Return the branch of the proposal `key` on `base`."""
+    middle = f"{slug(base)}/" if several_bases else ""
+    return f"{BRANCH_PREFIX}{middle}{slug(key)}"
+
+
+def group_updates(
+    updates: Iterable[Update], *, base: str, several_bases: bool = False
+) -> tuple[list[PlannedProposal], list[Problem]]:
+    """Return the proposals that `updates` form, in the order of their keys."""
+    rules: dict[str, UpdateRule] = {}
+    members: dict[str, list[Update]] = {}
+    names: dict[str, str] = {}
+    for one in updates:
+        key, name = group_key(one.binding)
+        rules[key] = one.binding.update
+        names[key] = name
+        members.setdefault(key, []).append(one)
+    proposals: list[PlannedProposal] = []
+    problems: list[Problem] = []
+    taken: dict[str, str] = {}
+    for key in sorted(members):
+        branch = branch_of(key, base=base, several_bases=several_bases)
+        if branch in taken:
+            problems.append(_equal_slugs(key, taken[branch], branch))
+            continue
+        taken[branch] = key
+        proposals.append(
+            PlannedProposal(
+                key=key,
+                title_name=names[key],
+                branch=branch,
+                update=rules[key],
+                updates=tuple(sorted(members[key], key=lambda u: (u.file, u.binding.field.start))),
+            )
+        )
+    return proposals, problems
+
+
+def _equal_slugs(key: str, other: str, branch: str) -> Problem:
+    return Problem(
+        severity=Severity.ERROR,
+        message=f"the proposals {other!r} and {key!r} would share the branch {branch}",
+        file=branch,
+        hint="Rename one of the updates or policies, or put both into one group",
+    )

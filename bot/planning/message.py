@@ -1,0 +1,138 @@
+"""The commit's text, made from the plan: subject, body, trailers.
+
+Without a template: `chore(images): web 1.2.0 → 1.3.0`, a line for each change, and why
+(`peers.md` 3.2, 13). With one, Flux's data is given to it (`image-automation.md` 4.4). Our
+trailers always come last, one line each, as JSON, so that no value can forge one.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from bot.planning.remembered import ChangeRecord, read_change
+from policies.reference import InvalidReference, parse_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bot.planning.plan import PlannedProposal, Update
+
+PROPOSAL_TRAILER = "Pilotfish-Proposal"
+CHANGE_TRAILER = "Pilotfish-Change"
+PLAN_TRAILER = "Pilotfish-Plan"
+_SUBJECT_MAX_CHARS = 255
+
+
+def short_name(image: str) -> str:
+    """Return the last part of a repository's path."""
+    try:
+        return parse_repository(image).path.rpartition("/")[2]
+    except InvalidReference:
+        return image
+
+
+def subject(name: str, updates: Sequence[Update]) -> str:
+    """Return the first line: one image with its versions, or the group with its count."""
+    moves = sorted({(short_name(u.binding.image), _shown_move(u)) for u in updates if u.to_tag})
+    if len(moves) == 1:
+        image, move = moves[0]
+        return f"chore(images): {image} {move}"[:_SUBJECT_MAX_CHARS]
+    images = sorted({image for image, _ in moves})
+    if len(images) == 1:
+        targets = sorted({u.to_tag for u in updates if u.to_tag})
+        if len(targets) == 1:
+            return f"chore(images): {images[0]} → {targets[0]}"[:_SUBJECT_MAX_CHARS]
+    count = len(updates)
+    return f"chore(images): {name} ({count} update{'s' if count != 1 else ''})"
+
+
+def _shown_move(update: Update) -> str:
+    if update.from_tag == update.to_tag:
+        return f"{update.to_tag} (digest {short_digest(update.digest)})"
+    return f"{update.from_tag or 'nothing'} → {update.to_tag}"
+
+
+def short_digest(digest: str) -> str:
+    """Return the first twelve digits of a digest, enough to tell two apart."""
+    return digest.partition(":")[2][:12]
+
+
+def body(updates: Iterable[Update]) -> str:
+    """Return a line per change, then why each version was chosen."""
+    ordered = list(updates)
+    lines = [
+        f"{one.file}:{one.binding.field.line}: {one.from_text} -> {one.value}" for one in ordered
+    ]
+    reasons: dict[str, None] = {}
+    for one in ordered:
+        reasons[f"{one.binding.policy_name}: {one.reason}"] = None
+    return "\n".join([*lines, "", *reasons])
+
+
+def default_message(name: str, updates: Sequence[Update]) -> str:
+    """Return subject and body without trailers."""
+    return f"{subject(name, updates)}\n\n{body(updates)}\n"
+
+
+def trailers(key: str, changes: Iterable[ChangeRecord]) -> list[tuple[str, str]]:
+    """Return what makes a commit recognisable as ours: its proposal and its exact changes."""
+    ordered = sorted(changes)
+    rows = [(CHANGE_TRAILER, _one_line(change)) for change in ordered]
+    return [(PROPOSAL_TRAILER, json.dumps(key)), *rows, (PLAN_TRAILER, plan_digest(key, ordered))]
+
+
+def _one_line(change: ChangeRecord) -> str:
+    return json.dumps(change.as_json(), ensure_ascii=True)
+
+
+def plan_digest(key: str, changes: Iterable[ChangeRecord]) -> str:
+    """Return the digest that the plan of a proposal has, whatever order it came in."""
+    text = "\n".join([key, *(_one_line(change) for change in sorted(changes))])
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_trailers_of_ours(
+    found: Iterable[tuple[str, str]],
+) -> tuple[str, frozenset[ChangeRecord]] | None:
+    """Return the key and changes that a commit's trailers record, `None` when they are not ours.
+
+    A trailer set whose plan digest does not fit was edited or forged, and is not ours.
+    """
+    key: str | None = None
+    digest = ""
+    changes: set[ChangeRecord] = set()
+    try:
+        for name, value in found:
+            if name == PROPOSAL_TRAILER:
+                key = str(json.loads(value))
+            elif name == CHANGE_TRAILER:
+                changes.add(read_change(json.loads(value)))
+            elif name == PLAN_TRAILER:
+                digest = value.strip()
+    except (ValueError, KeyError, TypeError):
+        return None
+    if key is None or digest != plan_digest(key, changes):
+        return None
+    return key, frozenset(changes)
+
+
+def recorded_changes(found: Iterable[tuple[str, str]]) -> frozenset[ChangeRecord]:
+    """Return every change that trailers name, also where a forge merged several commits' texts."""
+    changes: set[ChangeRecord] = set()
+    for name, value in found:
+        if name != CHANGE_TRAILER:
+            continue
+        try:
+            changes.add(read_change(json.loads(value)))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return frozenset(changes)
+
+
+def message_for(planned: PlannedProposal) -> str:
+    """Return the default message of a proposal's commit, without trailers."""
+    return default_message(planned.title_name, planned.updates)
