@@ -1,0 +1,1 @@
+"""The one HTTP door: `client` asks; the others are the rules it keeps."""
