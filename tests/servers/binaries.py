@@ -81,7 +81,7 @@ PROGRAMS = (
         build_module="gitea_build",
         cgo=True,
         tags="sqlite sqlite_unlock_notify",
-        linker_flags="-X code.gitea.io/gitea/modules/setting.AppVer=1.26.0",
+        linker_flags="-X main.Version=1.26.0",
         resources_of="code.gitea.io/gitea",
         resources=("options", "templates", "public"),
     ),
