@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRequest:
-    """One request as it came; header names are lower-case, of equal query names the last is kept."""
+    """One request as it came; header names are lower-case."""
 
     method: str
     path: str
