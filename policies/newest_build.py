@@ -1,0 +1,50 @@
+"""The newest-built policy: the image that was built last, by the date it states.
+
+Needs `Fact.CREATED` for every candidate. A build date is forged or fixed easily (row R18 of
+the threat list), so it decides only where a policy asks for it, and one that cannot be is
+no date: see `policies.age`.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from policies.age import believed_created, rank_by_date
+from policies.policy import NO_FACTS, Candidate, Fact, Facts, Ranking
+from policies.variant import Identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestBuilt:
+    """The latest build date wins."""
+
+    @property
+    def text(self) -> str:
+        """Return the rule in words."""
+        return "newest-built"
+
+    @property
+    def needs(self) -> frozenset[Fact]:
+        """Return the build date."""
+        return frozenset({Fact.CREATED})
+
+    def rank(
+        self,
+        candidates: Sequence[Candidate],
+        *,
+        facts: Mapping[str, Facts],
+        identity: Identity | None,
+    ) -> Ranking:
+        """Order by build date; built at the same instant: the greatest tag is best."""
+        return rank_by_date(candidates, facts, fact=Fact.CREATED, read=believed_created)
+
+    def order(self, a: Candidate, b: Candidate, *, facts: Mapping[str, Facts]) -> int | None:
+        """Compare the build dates; unknown when either is."""
+        first = believed_created(facts.get(a.tag, NO_FACTS))
+        second = believed_created(facts.get(b.tag, NO_FACTS))
+        if first is None or second is None:
+            return None
+        return (first > second) - (first < second)

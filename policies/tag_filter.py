@@ -1,0 +1,206 @@
+r"""Filters and exclusions: which tags count, and which part of a tag is compared.
+
+Patterns are RE2's, found anywhere in a tag, as Flux's `filterTags` and `exclusionList`
+use them through Go's regexp; templates expand as Go's `Regexp.Expand`. What RE2's C++
+library takes and Go refuses (`\C`, one group name twice) is refused here. Linear time in
+the tag whatever the pattern, so that a pattern from a stranger's file is harmless (C9).
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import re2
+
+from policies.policy import InvalidPolicy
+
+SIGNATURES = (r"^.*\.sig$",)
+# What cosign and its like store beside an image: signature, attestation and SBOM tags, and the
+# referrers tag schema of OCI distribution 1.1.
+STORED_BESIDE_IMAGES = (*SIGNATURES, r"^.*\.(att|sbom)$", r"^sha(256|512)-[0-9a-f]{32,128}$")
+
+_MAX_PATTERN = 4096  # bytes; arbitrary, far above what people write
+_MAX_TEMPLATE = 1024
+_PROGRAM_MEMORY = 8 << 20  # bytes for one compiled program; RE2's own default
+_LARGEST_GROUP = 100_000_000  # Go reads a longer number as a name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagFilter:
+    """Keeps the tags that hold `pattern`; `extract`, when not empty, makes the value."""
+
+    pattern: str
+    extract: str = ""
+    program: Any = field(repr=False, compare=False)
+    pieces: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Return the filter in words."""
+        extract = f" as {self.extract!r}" if self.extract else ""
+        return f"filter {self.pattern!r}{extract}"
+
+    @property
+    def is_anchored(self) -> bool:
+        """Does the pattern say where a tag begins and ends, or at least what it extracts?"""
+        return self.pattern.startswith(("^", r"\A", "(?i)^")) and self.pattern.endswith(
+            ("$", r"\z", ")")
+        )
+
+    def value(self, tag: str) -> str | None:
+        """Return what is compared for `tag`, None when the pattern is not found in it."""
+        match = self.program.search(_as_bytes(tag))
+        if match is None:
+            return None
+        if not self.extract:
+            return tag
+        return b"".join(
+            piece.encode("utf-8", "surrogatepass")
+            if isinstance(piece, str)
+            else (match.group(piece) or b"")
+            for piece in self.pieces
+        ).decode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """Drops the tags that hold any of `patterns`, before anything else looks at them."""
+
+    patterns: tuple[str, ...]
+    programs: tuple[Any, ...] = field(repr=False, compare=False)
+
+    def refusal(self, tag: str) -> str:
+        """Return why `tag` is excluded, empty when it is not."""
+        text = _as_bytes(tag)
+        for pattern, program in zip(self.patterns, self.programs, strict=True):
+            if program.search(text) is not None:
+                return f"excluded by {pattern!r}"
+        return ""
+
+
+def read_filter(pattern: str, extract: str = "") -> TagFilter:
+    """Return the filter; an empty pattern is found in every tag.
+
+    Raises:
+        InvalidPolicy: RE2 or Go does not take the pattern; `key` is filter or extract.
+    """
+    program = _compile(pattern, key="filter")
+    if len(extract) > _MAX_TEMPLATE:
+        raise InvalidPolicy(
+            f"the template is longer than {_MAX_TEMPLATE} characters", key="extract"
+        )
+    names = {name.decode(): number for name, number in program.groupindex.items()}
+    pieces = tuple(_pieces(extract, names, program.groups))
+    return TagFilter(pattern=pattern, extract=extract, program=program, pieces=pieces)
+
+
+def read_exclusion(patterns: tuple[str, ...], default: tuple[str, ...]) -> Exclusion:
+    """Return the exclusion; a list replaces the default, an empty one means the default.
+
+    Raises:
+        InvalidPolicy: RE2 or Go does not take one of the patterns; `key` is exclude.
+    """
+    chosen = patterns or default
+    programs = tuple(_compile(pattern, key="exclude") for pattern in chosen)
+    return Exclusion(patterns=chosen, programs=programs)
+
+
+def _as_bytes(text: str) -> bytes:
+    # Lone surrogates can come out of JSON; they match nothing but must not stop a selection.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _compile(pattern: str, *, key: str) -> Any:
+    hint = "Patterns are RE2's: no look-around, no back references; see github.com/google/re2"
+    text = _as_bytes(pattern)
+    if len(text) > _MAX_PATTERN:
+        raise InvalidPolicy(f"the pattern is longer than {_MAX_PATTERN} bytes", key=key)
+    names = []
+    for special in _specials(pattern):
+        if special == r"\C":
+            raise InvalidPolicy(rf"the pattern {pattern!r} holds \C", key=key, hint=hint)
+        names.append(special)
+    if len(set(names)) < len(names):
+        raise InvalidPolicy(f"the pattern {pattern!r} names a group twice", key=key)
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _PROGRAM_MEMORY
+    try:
+        return re2.compile(text, options)  # type: ignore[no-untyped-call]  # ships no types
+    except re2.error as failure:
+        reason = failure.args[0] if failure.args else ""
+        words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        raise InvalidPolicy(
+            f"the pattern {pattern!r} cannot be read: {words}", key=key, hint=hint
+        ) from failure
+
+
+# Quoted text, escapes, classes (a `]` first in one is itself) and the openings of named groups.
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|\Z)"
+    r"|\\."
+    r"|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]"
+    r"|\(\?P?<([^>]*)>",
+    re.DOTALL,
+)
+
+
+def _specials(pattern: str) -> Iterator[str]:
+    r"""Yield `\C` for each one that means any byte, and the name of each named group."""
+    for token in _TOKEN.finditer(pattern):
+        if token[0] == r"\C":
+            yield r"\C"
+        elif token[1] is not None:
+            yield f"<{token[1]}>"
+
+
+def _pieces(template: str, names: dict[str, int], groups: int) -> Iterator[str | int]:
+    """Yield the template's literal texts and group numbers, by the rules of Go's Expand."""
+    rest = template
+    while True:
+        literal, dollar, rest = rest.partition("$")
+        if literal:
+            yield literal
+        if not dollar:
+            return
+        if rest.startswith("$"):
+            yield "$"
+            rest = rest[1:]
+            continue
+        name, after = _group_name(rest)
+        if not name:
+            yield "$"  # malformed: the sign stands for itself
+            continue
+        rest = after
+        number = _group_number(name)
+        if number is None:
+            number = names.get(name)
+        if number is not None and number <= groups:
+            yield number
+
+
+def _group_name(text: str) -> tuple[str, str]:
+    """Return the longest name at the start of `text`, in braces or not, and what follows it."""
+    braced = text.startswith("{")
+    start = 1 if braced else 0
+    end = start
+    while end < len(text) and (text[end].isalpha() or text[end].isdecimal() or text[end] == "_"):
+        end += 1
+    name = text[start:end]
+    if not braced:
+        return name, text[end:]
+    if not text.startswith("}", end):
+        return "", text
+    return name, text[end + 1 :]
+
+
+def _group_number(name: str) -> int | None:
+    if not (name.isascii() and name.isdigit()) or (name[0] == "0" and len(name) > 1):
+        return None
+    # Go stops at eight digits and more and then looks for a group of that name: there is none.
+    return int(name) if len(name) <= len(str(_LARGEST_GROUP)) else None
