@@ -371,6 +371,36 @@ def test_the_odd_registry_lists_referrers(odd_registry: OddRegistry) -> None:
     assert [each["digest"] for each in json.loads(body)["manifests"]] == [said]
 
 
+def test_the_odd_registry_gives_a_hundred_thousand_tags_by_pages(
+    odd_registry: OddRegistry,
+) -> None:
+    odd_registry.push_tags("app", [f"{number:06}" for number in range(100_000)])
+    odd_registry.page_size = 10_000
+    found: list[str] = []
+    target = "/v2/app/tags/list"
+
+    while target:
+        _, headers, body = _get(odd_registry.url + target)
+        found += json.loads(body)["tags"]
+        target = headers.get("Link", "").partition(">")[0].removeprefix("<")
+
+    assert len(found) == 100_000
+    assert odd_registry.count("GET") == 10
+
+
+def test_a_program_that_cannot_be_built_says_what_would_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binaries, "TOOLS", tmp_path)
+    monkeypatch.setattr(binaries, "_GO_FOLDER", str(tmp_path))
+    monkeypatch.setattr(binaries, "_ENVIRONMENT", {"PATH": str(tmp_path)})
+
+    with pytest.raises(Missing, match="Go is not installed") as missing:
+        binaries.find("registry")
+
+    assert "install Go" in missing.value.remedy
+
+
 def test_each_test_has_an_empty_home_and_a_fixed_identity(private_home: Path) -> None:
     assert [path.name for path in private_home.iterdir()] == [".gitconfig"]
     assert _git("config", "user.name").stdout == "Test Person\n"

@@ -104,7 +104,7 @@ class GitHost(HttpThread):
 
     def pushes(self) -> int:
         """Return how many pushes arrived, answered or not."""
-        return self.count("POST", _PUSH)
+        return sum(1 for each in self.requests if _is_push(each))
 
     def respond(self, request: SeenRequest) -> Response | None:
         if self.credentials and request.headers.get("authorization") != _basic(self.credentials):
@@ -129,10 +129,8 @@ class GitHost(HttpThread):
         self._faults += [fault] * times
 
     def _next_fault(self, request: SeenRequest) -> _Fault | None:
-        # git may probe with an empty POST of four bytes before a push too large for one buffer
-        push = request.method == "POST" and request.path.endswith(_PUSH) and len(request.body) > 4
         for fault in self._faults:
-            if push or not fault.pushes_only:
+            if _is_push(request) or not fault.pushes_only:
                 self._faults.remove(fault)
                 return fault
         return None
@@ -163,6 +161,12 @@ class GitHost(HttpThread):
             check=False,
         )
         return _parse_cgi(done.stdout)
+
+
+def _is_push(request: SeenRequest) -> bool:
+    # Before a push too large for one buffer, git asks with four bytes whether it may.
+    here = request.method == "POST" and request.path.endswith(_PUSH)
+    return here and len(request.body) > len("0000")
 
 
 def _parse_cgi(output: bytes) -> Response:

@@ -5,6 +5,7 @@ blobs, referrers. Everything odd about it is switched on by a verb or an attribu
 behaves. What a real registry can show is tested on a real one.
 """
 
+import bisect
 import hashlib
 import json
 import re
@@ -46,6 +47,7 @@ class OddRegistry(HttpThread):
         self.accepted: set[str] = set()
         self.token_answer: dict[str, object] = {"token": "t", "expires_in": 300}
         self._tags: dict[str, dict[str, str]] = {}
+        self._sorted: dict[str, list[str]] = {}  # made on demand: 100,000 tags, page by page
         self._manifests: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._blobs: dict[tuple[str, str], bytes] = {}
         self._coming: list[_Answer] = []
@@ -91,6 +93,7 @@ class OddRegistry(HttpThread):
         image = build_for("linux/amd64", content=content or f"all of {repository}")
         self.push(repository, image.digest, image)
         self._tags.setdefault(repository, {}).update(dict.fromkeys(tags, image.digest))
+        self._sorted.pop(repository, None)
         return image.digest
 
     def push_artifact(
@@ -124,9 +127,11 @@ class OddRegistry(HttpThread):
         tags = self._tags.setdefault(repository, {})
         if not _DIGEST.fullmatch(reference):
             tags[reference] = image.digest
+        self._sorted.pop(repository, None)
 
     def delete_tag(self, repository: str, tag: str) -> None:
         del self._tags[repository][tag]
+        self._sorted.pop(repository, None)
 
     # what the next requests meet, in order; requests for a token are spared
 
@@ -245,11 +250,11 @@ class OddRegistry(HttpThread):
     def _list_tags(self, repository: str, request: SeenRequest) -> Response:
         if repository not in self._tags:
             return _error(404, "NAME_UNKNOWN")
-        names = sorted(self._tags[repository])
+        names = self._sorted_tags(repository)
         asked = int(request.query["n"]) if "n" in request.query else None
         last = request.query.get("last")
         if last is not None and (self._cut is None or self._cut[1]):
-            names = [name for name in names if name > last]
+            names = names[bisect.bisect_right(names, last) :]
         limits = [limit for limit in (asked, self.page_size) if limit is not None]
         if self._cut:
             limits.append(self._cut[0])
@@ -258,6 +263,11 @@ class OddRegistry(HttpThread):
         link = self._link(repository, request, page, more=len(names) > size, size=size)
         headers = [("Link", f'<{link}>; rel="next"')] if link else []
         return _json({"name": repository, "tags": page}, headers=headers)
+
+    def _sorted_tags(self, repository: str) -> list[str]:
+        if repository not in self._sorted:
+            self._sorted[repository] = sorted(self._tags[repository])
+        return self._sorted[repository]
 
     def _link(
         self, repository: str, request: SeenRequest, page: list[str], *, more: bool, size: int

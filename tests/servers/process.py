@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+# Read once: tests change the environment.
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SEARCH_PATH = ":".join(filter(None, [os.environ.get("PATH"), _USUAL_PATH]))
 _READY_WITHIN_S = 60.0
 _STOP_WITHIN_S = 10.0
 
@@ -37,7 +40,7 @@ def answers(port: int) -> bool:
 def plain_environment(home: Path, **more: str) -> dict[str, str]:
     """Return the few variables a server needs, the same on every machine."""
     return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": _SEARCH_PATH,
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
