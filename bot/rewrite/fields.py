@@ -86,7 +86,7 @@ class Field:
         return "@sha" in self.value or self.part is Part.DIGEST or self.companion is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FieldSearch:
     """The marked fields of some files, by file and place, and what could not be read."""
 
