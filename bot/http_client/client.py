@@ -102,12 +102,14 @@ class HttpClient:
         body: bytes | None = None,
         follow: bool = True,
         repeatable: bool | None = None,
+        trial: bool = False,
     ) -> Answer:
         """Return the answer to one request, whatever its status, except 408, 429 and 5xx.
 
         `max_bytes` bounds the body; one of a status from 400 up is cut at 8 KiB instead.
         `follow` says whether redirects of GET and HEAD are followed. `repeatable` says whether
-        the request is safe to repeat; GET and HEAD are.
+        the request is safe to repeat; GET and HEAD are. A `trial` is made once, and that it
+        fails is not held against the host.
 
         Raises:
             ConfigError: An address, certificate file or proxy is wrong.
@@ -117,10 +119,11 @@ class HttpClient:
             RefusedError: Too large, or it sends us where we do not go.
         """
         again = method in _REPEATABLE if repeatable is None else repeatable
+        tries = self._limits.retries + 1 if again and not trial else 1
         hop, first, sent = 0, origin_of(url), dict(headers)
         while True:
             answer = await self._ask(
-                method, url, sent, access, max_bytes=max_bytes, body=body, again=again
+                method, url, sent, access, max_bytes=max_bytes, body=body, tries=tries, trial=trial
             )
             moved = answer.status in REDIRECTS and method in _REPEATABLE
             if not (follow and moved):
@@ -141,13 +144,13 @@ class HttpClient:
         *,
         max_bytes: int,
         body: bytes | None,
-        again: bool,
+        tries: int,
+        trial: bool,
     ) -> Answer:
         """Ask one origin, with retries."""
         origin = origin_of(url)
         gate = self._gate(origin, access)
         patience = Patience(self._limits.patience_s)
-        tries = self._limits.retries + 1 if again else 1
         started_s = self._clock.monotonic_s()
         for attempt in range(1, tries + 1):
             wait_s: float | None = None
@@ -175,7 +178,7 @@ class HttpClient:
             break
         if wait_s:
             gate.park(fault.what, wait_s)
-        else:
+        elif not trial:
             gate.failed(fault.what, at_once=isinstance(fault, ConnectionFaultError))
         raise fault
 
