@@ -2,18 +2,27 @@
 
 A person mends several faults at once, so reading goes on after the first; every fault has
 file, line, column and, where a word is wrong, the nearest allowed one (`product.md` 3.2).
-
-Pure: no I/O, no clock, no logging.
+Foreign text inside a message is cut, escaped and redacted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeVar
 
+from bot.config.nodes import Kind
+from bot.config.notation import Unreadable
 from bot.errors import FaultsError, Problem, Severity
+from bot.telemetry import shown
+
+if TYPE_CHECKING:
+    from bot.config.nodes import Node
+
+_Value = TypeVar("_Value")
 
 _LISTED_AT_MOST = 12  # more words than this hide the one that is sought; arbitrary
+_MOST_CHARS = 400  # of one message; arbitrary
 _LONGEST_WORD = 80  # difflib is quadratic; nobody means a longer word
 
 
@@ -40,10 +49,23 @@ class Faults:
                 file=self.file,
                 line=line,
                 column=column,
-                message=message,
-                hint=hint,
+                message=shown(message, max_chars=_MOST_CHARS),
+                hint=shown(hint, max_chars=_MOST_CHARS),
             )
         )
+
+    def read(self, node: Node | None, reader: Callable[[str], _Value]) -> _Value | None:
+        """Return what `reader` makes of the text of `node`, noting its complaint in place.
+
+        `None` when there is no such text or it cannot be read.
+        """
+        if node is None or node.kind is not Kind.SCALAR:
+            return None
+        try:
+            return reader(node.text)
+        except Unreadable as fault:
+            self.add(node.place, str(fault), fault.hint)
+            return None
 
     def raise_if_any(self) -> None:
         """Raise all faults as one error, in the order of the file.
@@ -64,5 +86,6 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     if not words:
         return ""
     if len(words) > _LISTED_AT_MOST:
-        return f"Allowed are {', '.join(words[:_LISTED_AT_MOST])} and {len(words) - 12} more"
+        listed = ", ".join(words[:_LISTED_AT_MOST])
+        return f"Allowed are {listed} and {len(words) - _LISTED_AT_MOST} more"
     return f"Allowed: {', '.join(words)}"

@@ -65,13 +65,15 @@ class NamedPolicy:
 class RegistrySettings:
     """What a person said about one registry, on top of what the machine already knows.
 
-    `host` is `name[:port]`; `password` is read when it is used. Paths are absolute.
+    `host` is `name[:port]`. `password_from` says where the password is kept; `password` is it,
+    once `bot.config.native.resolve_secrets` has read it. Paths are absolute.
     `rate_per_s` is requests per second, `None` for no limit of ours.
     """
 
     host: str
     username: str | None = None
     password: Secret | None = None
+    password_from: SecretRef | None = None
     docker_config: str | None = None
     ca: str | None = None
     client_cert: str | None = None

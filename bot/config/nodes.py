@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import yaml
 
@@ -91,15 +92,16 @@ class Node:
         found = self.at(*path)
         return found.text if found is not None and found.kind is Kind.SCALAR else ""
 
-    def plain_value(self) -> object:
+    def plain_value(self, *, typed: bool = True) -> object:
         """Return the node as lists, dicts, texts, `True`, `False` and `None`.
 
-        Numbers stay the text they were written as. Aliases are followed.
+        Numbers stay the text they were written as; unless `typed`, so do truth values, and
+        entries of mappings that say nothing are left out. Aliases are followed.
 
         Raises:
             UnreadableYaml: Following them would make more than `MAX_NODES` values.
         """
-        return _value_of(self, [MAX_NODES], 0)
+        return _value_of(self, [MAX_NODES], 0, typed=typed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,13 @@ class Entry:
     key: str
     place: tuple[int, int]
     value: Node
+
+    @property
+    def key_node(self) -> Node:
+        """Return the key as a node."""
+        node = Node(Kind.SCALAR, self.place)
+        node.text = self.key
+        return node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +164,7 @@ def read_documents(text: bytes, *, max_bytes: int = MAX_BYTES) -> list[Document]
     return builder.documents
 
 
-def _place(mark: yaml.Mark | None) -> tuple[int, int]:
+def _place(mark: Any) -> tuple[int, int]:  # two classes of marks, with and without C
     return (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
 
 
@@ -270,18 +279,22 @@ class _AnchorNote(Node):
         self.text = anchor
 
 
-def _value_of(node: Node, left: list[int], depth: int) -> object:
+def _value_of(node: Node, left: list[int], depth: int, *, typed: bool) -> object:
     left[0] -= 1
     if left[0] < 0:
         raise UnreadableYaml(f"aliases repeat more than {MAX_NODES} values", node.place)
     if depth > MAX_DEPTH:
         raise UnreadableYaml(f"aliases nest deeper than {MAX_DEPTH} levels", node.place)
     if node.kind is Kind.LIST:
-        return [_value_of(item, left, depth + 1) for item in node.items]
+        return [_value_of(item, left, depth + 1, typed=typed) for item in node.items]
     if node.kind is Kind.MAPPING:
-        return {entry.key: _value_of(entry.value, left, depth + 1) for entry in node.entries}
-    if node.plain and node.text in _TRUE:
+        return {
+            entry.key: _value_of(entry.value, left, depth + 1, typed=typed)
+            for entry in node.entries
+            if typed or not entry.value.is_null
+        }
+    if typed and node.plain and node.text in _TRUE:
         return True
-    if node.plain and node.text in _FALSE:
+    if typed and node.plain and node.text in _FALSE:
         return False
     return None if node.is_null else node.text
