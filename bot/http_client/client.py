@@ -176,7 +176,7 @@ class HttpClient:
                 await self._clock.sleep(delay_s)
                 continue
             break
-        if wait_s:
+        if wait_s and not trial:
             gate.park(fault.what, wait_s)
         elif not trial:
             gate.failed(fault.what, at_once=isinstance(fault, ConnectionFaultError))

@@ -17,8 +17,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self
 
 from bot.http_client.client import HttpClient
+from bot.http_client.proxies import Proxies
 from bot.registry.auth import Tell, Tokens
-from bot.registry.credentials import Credentials
+from bot.registry.credentials import Credentials, docker_folder
 from bot.registry.docker_config import canonical_host
 from bot.registry.documents import (
     ACCEPT,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import RegistrySettings
     from bot.http_client.exchange import Answer
-    from bot.http_client.proxies import Proxies
     from policies.reference import Repository
 
 _BAD_REQUEST, _NOT_ALLOWED = 400, 405
@@ -279,6 +279,27 @@ class RegistryClient:
         except NotFoundError:
             pass
         return tuple(found)
+
+
+def open_registries(
+    settings: Iterable[RegistrySettings],
+    *,
+    clock: Clock,
+    environment: Mapping[str, str],
+    tell: Tell | None = None,
+) -> RegistryClient:
+    """Return a client for a command that a person or a CI job runs.
+
+    It takes Docker's configuration and the proxies from `environment` (`product.md` 3.2).
+    """
+    settings = tuple(settings)
+    return RegistryClient(
+        settings,
+        clock=clock,
+        credentials=Credentials(settings, docker_config=docker_folder(environment)),
+        proxies=Proxies.from_environment(environment),
+        tell=tell,
+    )
 
 
 class _placed:  # noqa: N801 - read as a phrase

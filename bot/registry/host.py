@@ -191,10 +191,10 @@ class RegistryHost:
         if guess and not plain:
             try:
                 answer = await self._version("http", trial=True)
-            except ConnectionFaultError as error:
-                if error.stage == "answer":
-                    return "https", await self._version("https")
-                return "http", await self._version("http")
+            except UnavailableError as error:
+                broken = isinstance(error, ConnectionFaultError) and error.stage == "answer"
+                scheme = "https" if broken else "http"
+                return scheme, await self._version(scheme)
             if answer.status == _BAD_REQUEST and _TLS_ONLY.search(answer.body):
                 return "https", await self._version("https")
             return "http", answer

@@ -64,8 +64,8 @@ class PageMemory(Protocol):
     def recall(self, key: str) -> KnownPage | None:
         """Return the page kept under `key`."""
 
-    def keep(self, key: str, page: KnownPage) -> None:
-        """Keep `page` under `key`."""
+    def keep(self, key: str, page: KnownPage, body: bytes) -> None:
+        """Keep `page`, which was read from `body`, under `key`."""
 
 
 async def list_all(
@@ -170,7 +170,7 @@ class _Walk:
             etag=answer.header("ETag"), body_hash=body_hash, page=page, next_target=next_target
         )
         if self._memory:
-            self._memory.keep(key, fetched)
+            self._memory.keep(key, fetched, answer.body)
         return fetched
 
     def _check_first(self, answer: Answer) -> None:
