@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from policies.policy import Candidate, Fact, Facts, Ranking
-from policies.variant import Identity
+
+if TYPE_CHECKING:
+    from policies.variant import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from policies.age import believed_pushed, rank_by_date
 from policies.policy import NO_FACTS, Candidate, Fact, Facts, Ranking
-from policies.variant import Identity
+
+if TYPE_CHECKING:
+    from policies.variant import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
 from policies.policy import Candidate, Fact, Facts, Ranking, SelectionError
-from policies.variant import Identity
+
+if TYPE_CHECKING:
+    from policies.variant import Identity
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _DECIMAL = re.compile(

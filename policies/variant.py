@@ -11,10 +11,14 @@ Pure: no I/O, no clock, no logging.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from policies.version import PreKey, prerelease_key
+
+if TYPE_CHECKING:
+    from policies.policy import Candidate
 
 ShapeKey: TypeAlias = tuple[tuple[int, ...], int, PreKey, tuple[int, ...]]
 
@@ -83,6 +87,22 @@ class Identity:
         if shape.era != mine.era:
             return f"another kind of number: {shape.era}, not {mine.era}"
         return ""
+
+
+def alike(
+    candidates: Sequence[Candidate], identity: Identity
+) -> tuple[list[tuple[Shape, Candidate]], dict[str, str]]:
+    """Return the candidates that share `identity` with their shapes, and why others do not."""
+    kept: list[tuple[Shape, Candidate]] = []
+    refused: dict[str, str] = {}
+    for candidate in candidates:
+        shape = read_shape(candidate.value)
+        why = "it holds no version" if shape is None else identity.refusal(shape)
+        if shape is None or why:
+            refused[candidate.tag] = why
+        else:
+            kept.append((shape, candidate))
+    return kept, refused
 
 
 def _parts(shape: Shape) -> str:

@@ -27,7 +27,7 @@ _SHORT = 19  # digits that always fit
 _MAX_VERSION = 256  # bytes, as Masterminds 3.5
 _MAX_RANGE = 512
 _MAX_GROUPS = 32
-_PARTS = 3
+_MINOR, _PARTS = 2, 3  # how many numbers reach to the minor, and how many there are
 
 _IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _LENIENT = re.compile(
@@ -128,10 +128,6 @@ class Comparator:
     key: VersionKey
     parts: int
 
-    def admits(self, key: VersionKey) -> bool:
-        """Is the version with `key` admitted? Pre-releases have been judged before."""
-        return _CHECKS[self.operator](key, self.key, self.parts)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
@@ -147,7 +143,12 @@ class Range:
         A pre-release is, only where some comparator of its group names one.
         """
         for group, opens in zip(self.groups, self.opens_prereleases, strict=True):
-            if (opens or key[3]) and all(comparator.admits(key) for comparator in group):
+            if not (opens or key[3]):
+                continue
+            for comparator in group:
+                if not _CHECKS[comparator.operator](key, comparator.key, comparator.parts):
+                    break
+            else:
                 return True
         return False
 
@@ -162,7 +163,7 @@ def _below(key: VersionKey, bound: VersionKey, _: int) -> bool:
 
 def _above(key: VersionKey, bound: VersionKey, parts: int) -> bool:
     """`>1` begins at 2.0.0 and `>1.2` at 1.3.0; `>*` above 0.0.0."""
-    if parts in {1, 2}:
+    if parts in {1, _MINOR}:
         return key[:parts] > bound[:parts]
     return key > bound
 
@@ -177,7 +178,7 @@ def _at_most(key: VersionKey, bound: VersionKey, parts: int) -> bool:
 def _unequal(key: VersionKey, bound: VersionKey, parts: int) -> bool:
     if parts == 1:
         return key[:1] != bound[:1]
-    if parts == 2:  # noqa: PLR2004 - two parts of three
+    if parts == _MINOR:
         return key[:2] != bound[:2] or key[3:] != bound[3:]
     return key != bound  # `!=*` leaves out 0.0.0 alone
 
@@ -201,7 +202,7 @@ def _caret(key: VersionKey, bound: VersionKey, parts: int) -> bool:
         return False
     if bound[0] > 0 or parts == 1:
         return key[0] == bound[0]
-    if bound[1] > 0 or parts == 2:  # noqa: PLR2004 - two parts of three
+    if bound[1] > 0 or parts == _MINOR:
         return key[:2] == bound[:2]
     return key[:3] == bound[:3]
 
