@@ -92,7 +92,7 @@ class RegistryClient:
         """
         settings = tuple(settings)
         self._settings = {canonical_host(each.host): each for each in settings}
-        self._credentials = credentials or Credentials(settings)
+        self.credentials = credentials or Credentials(settings)
         self._stack = AsyncExitStack()
         self._own = http is None
         self._http = http or HttpClient(clock=clock, proxies=proxies)
@@ -120,7 +120,7 @@ class RegistryClient:
             host = self._hosts[name] = RegistryHost(
                 name,
                 http=self._http,
-                credentials=self._credentials,
+                credentials=self.credentials,
                 tokens=self._tokens,
                 settings=self._settings.get(canonical_host(name)),
                 tell=self._tell,
