@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.config.discover import policy_for_marker
+from bot.config.discover import nearest_policy, policy_for_marker
 from bot.errors import Problem, Severity
 from bot.planning.plan import Binding
 from bot.rewrite.marker import FluxMarker, InlineMarker, Part
@@ -136,7 +136,7 @@ def _bind_inline(
     if marker.kind == "policy":
         name = marker.words[1]
         namespace, _, short = name.rpartition(":")
-        named = policy_for_marker(config, namespace or config.namespace, short)
+        named = policy_for_marker(config, namespace or None, short)
         if named is None:
             raise _UnboundError(_unknown_policy(field, name, config))
         policy = _overridden(field, named, marker)
@@ -201,11 +201,7 @@ def _fault(
 
 
 def _unknown_policy(field: Field, name: str, config: Config) -> Problem:
-    from difflib import get_close_matches
-
-    known = [str(key) for key in config.policies]
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "Define it, or remove the marker"
+    hint = nearest_policy(config, name.rpartition(":")[2]) or "Define it, or remove the marker"
     return _fault(
         field,
         f"the marker names the policy {name}, which is not defined here",

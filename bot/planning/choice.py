@@ -17,7 +17,6 @@ from bot.planning.plan import Considered, HeldTag, Update
 from bot.planning.reverts import tag_in
 from bot.rewrite.marker import Part
 from bot.rewrite.splice import new_value
-from policies.digest import Digest
 from policies.gates import decide
 from policies.policy import DigestMode, Fact
 from policies.reference import InvalidReference, parse_reference
@@ -98,8 +97,6 @@ def current_of(field_: Field) -> tuple[str, str]:
 def _selection(
     binding: Binding, tags: Sequence[str], facts: Mapping[str, Facts], current_tag: str
 ) -> Selection:
-    if isinstance(binding.policy.rule, Digest):
-        tags = [current_tag] if current_tag in set(tags) else []
     return select(binding.policy, tags, facts=facts, current_tag=current_tag or None)
 
 

@@ -120,11 +120,15 @@ def read_trailers_of_ours(
     return key, frozenset(changes)
 
 
-def recorded_changes(found: Iterable[tuple[str, str]]) -> frozenset[ChangeRecord]:
-    """Return every change that trailers name, also where a forge merged several commits' texts."""
+def recorded_changes(message: str) -> frozenset[ChangeRecord]:
+    """Return every change that our trailers in `message` name.
+
+    A forge that squashes puts several messages into one, so that ours may stand anywhere.
+    """
     changes: set[ChangeRecord] = set()
-    for name, value in found:
-        if name != CHANGE_TRAILER:
+    for line in message.splitlines():
+        name, colon, value = line.strip(" *").partition(":")
+        if not colon or name != CHANGE_TRAILER:
             continue
         try:
             changes.add(read_change(json.loads(value)))

@@ -150,7 +150,7 @@ def read_remembered(text: bytes | None) -> Remembered:
 
 
 def _read(loaded: dict[str, object]) -> Remembered:
-    if not isinstance(loaded, dict) or loaded.get("version") != _VERSION:
+    if loaded.get("version") != _VERSION:
         raise ValueError("it has another version; a newer pilotfish wrote it")
     rows = {key: _rows(loaded.get(key)) for key in ("holds", "unholds", "proposals", "closed")}
     return Remembered(

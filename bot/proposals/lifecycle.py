@@ -15,6 +15,8 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from bot.config.schedule import is_open, next_opening
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -221,6 +223,21 @@ def _wanted(
 def _same_set(before: Iterable[ChangeRecord], now: Iterable[ChangeRecord]) -> bool:
     """Compare what would be written, not from where: lines move, and so does the base."""
     return {(c.file, c.policy, c.new) for c in before} == {(c.file, c.policy, c.new) for c in now}
+
+
+def _in_their_windows(steps: list[Step], now: datetime) -> list[Step]:
+    """Open and refresh within the update's schedule; outside of it the step says until when."""
+    return [_in_its_window(step, now) for step in steps]
+
+
+def _in_its_window(step: Step, now: datetime) -> Step:
+    schedule = step.planned.update.schedule if step.planned else None
+    if schedule is None or step.operation not in {Operation.OPENED, Operation.REFRESHED}:
+        return step
+    if is_open(schedule, now):
+        return step
+    opening = next_opening(schedule, now)
+    return _waiting(step, f"its schedule opens at {opening.isoformat(timespec='minutes')}")
 
 
 _PRIORITY = {"patch": 0, "minor": 1, "other": 2, "major": 3, "digest": 4}

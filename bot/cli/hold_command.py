@@ -1,0 +1,218 @@
+"""`pilotfish hold`, `unhold` and `holds`: a person's "not this one".
+
+Kept on the remote in `refs/notes/pilotfish`, with who, when and why, so that every run of
+every machine respects it (`product.md` 10.11).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bot.cli.options import parser, read_display
+from bot.errors import ConfigError
+from bot.planning.remembered import HoldRecord, UnholdRecord
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bot.cli.options import Display
+    from bot.git.remote import Remote
+    from bot.planning.remembered import Remembered
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_PURPOSES = {
+    "hold": "Hold a tag, or everything of a policy, until you say otherwise.",
+    "unhold": "Lift what is held for a policy, also what a revert holds.",
+    "holds": "Show what is held, by whom, why and until when.",
+}
+_EXAMPLES = {
+    "hold": """\
+  pilotfish hold podinfo@6.4.0 --reason 'breaks login, #12'
+  pilotfish hold ghcr.io/acme/api --until 14d --reason 'freeze'
+""",
+    "unhold": """\
+  pilotfish unhold podinfo@6.4.0
+  pilotfish unhold podinfo
+""",
+    "holds": """\
+  pilotfish holds
+  pilotfish holds --repository https://git.example.org/team/fleet -o json
+""",
+}
+
+
+def run(command: str, argv: list[str]) -> int:
+    """Hold, unhold or list; return the exit code."""
+    given = _parser(command).parse_args(argv)
+    display = read_display(given)
+    return asyncio.run(_run(command, given, display))
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    made = parser(command, _PURPOSES[command], examples=_EXAMPLES[command])
+    if command != "holds":
+        made.add_argument("what", metavar="POLICY[@TAG]", help="as `pilotfish plan` names it")
+    if command == "hold":
+        made.add_argument("--reason", default="", help="why; shown wherever it is held")
+        made.add_argument("--until", default="", metavar="WHEN", help="14d, 36h, or 2027-01-31")
+        made.add_argument("--update", default="", help="only in this update")
+    made.add_argument("--path", default=".", metavar="PATH", help="a clone of the repository")
+    made.add_argument("--repository", metavar="URL", help="another one than this folder's origin")
+    return made
+
+
+async def _run(command: str, given: argparse.Namespace, display: Display) -> int:
+    from bot.cli.places import find_place, open_place
+
+    place = await find_place(given.path, given.repository)
+    async with open_place(place) as remote:
+        if command == "holds":
+            return await _list(remote, display)
+        who = await _person(place.root)
+        now = _now()
+        policy, tag = _split(given.what)
+        if command == "hold":
+            record = HoldRecord(
+                policy=policy,
+                tag=tag,
+                reason=given.reason or "held by a person",
+                who=who,
+                when=now,
+                until=read_until(given.until, now),
+                update=given.update,
+            )
+            await _write(remote, lambda known: _held(known, record), f"Hold {given.what}")
+            text = f"held: {policy} {record.what}" + _until_text(record)
+        else:
+            lift = UnholdRecord(policy=policy, tag=tag, who=who, when=now)
+            await _write(remote, lambda known: _lifted(known, lift), f"Unhold {given.what}")
+            text = f"lifted: what was held for {policy}" + (f" at {tag}" if tag else "")
+    print(json.dumps({"done": text}) if display.json else text)
+    return 0
+
+
+def _now() -> datetime:
+    from bot.clock import SystemClock
+
+    return SystemClock().now().replace(microsecond=0)
+
+
+async def _person(root: Path) -> str:
+    from bot.git.person import find_person
+
+    return await find_person(root) or "somebody"
+
+
+def _split(what: str) -> tuple[str, str]:
+    """Return policy and tag of `POLICY@TAG`; without a tag everything is meant."""
+    policy, _, tag = what.partition("@")
+    if not policy:
+        raise ConfigError(f"{what!r} names no policy", hint="Write POLICY or POLICY@TAG")
+    return policy, tag
+
+
+def read_until(text: str, now: datetime) -> datetime | None:
+    """Return the end of a hold: a span from now (`14d`, `36h`) or a date; nothing for ever.
+
+    Raises:
+        ConfigError: It is neither, or it is past.
+    """
+    if not text:
+        return None
+    span = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    try:
+        end = (
+            now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+            if span
+            else datetime.fromisoformat(text)
+        )
+    except (ValueError, OverflowError) as fault:
+        raise ConfigError(
+            f"--until {text!r} is neither a span nor a date", hint="Write 14d, 36h or 2027-01-31"
+        ) from fault
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if end <= now:
+        raise ConfigError(f"--until {text} is past", hint="Name a moment to come")
+    return end
+
+
+def _until_text(record: HoldRecord) -> str:
+    return f" until {record.until.strftime('%Y-%m-%d %H:%M UTC')}" if record.until else ""
+
+
+def _held(known: Remembered, record: HoldRecord) -> Remembered:
+    others = [
+        one
+        for one in known.holds
+        if (one.policy, one.tag, one.update) != (record.policy, record.tag, record.update)
+    ]
+    return replace(known, holds=(*others, record))
+
+
+def _lifted(known: Remembered, lift: UnholdRecord) -> Remembered:
+    """Remove a person's holds, and write the unhold down for those that history shows."""
+    kept = tuple(
+        one
+        for one in known.holds
+        if one.policy != lift.policy or (lift.tag and one.tag not in {"", lift.tag})
+    )
+    others = tuple(one for one in known.unholds if (one.policy, one.tag) != (lift.policy, lift.tag))
+    return replace(known, holds=kept, unholds=(*others, lift))
+
+
+async def _write(remote: Remote, change: Callable[[Remembered], Remembered], message: str) -> None:
+    from bot.proposals.notes import NoteBook
+
+    notes = NoteBook(remote=remote)
+    await notes.read()
+    await notes.change(change, message=message)
+
+
+async def _list(remote: Remote, display: Display) -> int:
+    from bot.cli.holds_view import holds_in
+
+    records = await holds_in(remote, _now())
+    if display.json:
+        rows = [
+            {
+                "policy": one.policy,
+                "what": one.what,
+                "reason": one.reason,
+                "who": one.who,
+                "when": one.when.isoformat(),
+                "until": one.until.isoformat() if one.until else None,
+                "update": one.update or None,
+            }
+            for one in records
+        ]
+        print(json.dumps({"holds": rows}, ensure_ascii=False))
+        return 0
+    if not records:
+        print("nothing is held")
+        return 0
+    from bot.cli.draw import table
+
+    table(
+        ("policy", "held", "why", "who", "since", "until"),
+        [
+            (
+                one.policy,
+                one.what,
+                one.reason,
+                one.who,
+                one.when.strftime("%Y-%m-%d"),
+                one.until.strftime("%Y-%m-%d %H:%M") if one.until else "something newer, or unhold",
+            )
+            for one in records
+        ],
+        display,
+        styles=("cyan", "yellow", "", "dim", "dim", ""),
+    )
+    return 0

@@ -1,0 +1,35 @@
+"""What is held on a remote: people's words, and what its history shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.planning.binding import bind_fields
+from bot.planning.holds import holds_in_force
+from bot.proposals.notes import NoteBook
+from bot.rewrite.tree import NEEDLES, find_fields
+from bot.update.configuration import read_configuration
+from bot.update.history import find_reverts
+from bot.update.trees import CommitTree
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bot.git.remote import Remote
+    from bot.planning.remembered import HoldRecord
+
+
+async def holds_in(remote: Remote, now: datetime) -> tuple[HoldRecord, ...]:
+    """Return every hold in force at `now`; nothing is asked of any registry."""
+    base = await remote.default_branch()
+    tip = (await remote.fetch(base))[base]
+    tree = CommitTree(remote=remote, commit=tip, branch=base)
+    notes = NoteBook(remote=remote)
+    remembered = await notes.read()
+    configured = await read_configuration(tree, repository_url=remote.url)
+    files, _ = await tree.containing(NEEDLES, [])
+    bindings, _ = bind_fields(
+        find_fields(files).fields, configured.config, configured.config.updates
+    )
+    reverts = await find_reverts(remote, tip, bindings)
+    return holds_in_force(remembered, reverts, now).records

@@ -1,0 +1,92 @@
+"""Which repository a command means: the folder's origin, or the one that is named."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bot.git.remote import Remote
+
+CACHE_ENVIRONMENT = "PILOTFISH_CACHE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder with the repository it belongs to.
+
+    `root` is the top of the clone, or the folder itself where there is none; `below` the part
+    of it that was named; `url` the repository, empty where there is none.
+    """
+
+    root: Path
+    below: str
+    url: str
+
+
+async def find_place(path: str, repository: str | None) -> Place:
+    """Return what `path` and `--repository` mean.
+
+    Raises:
+        ConfigError: There is no such folder.
+    """
+    folder = _resolved(path)
+    if repository:
+        below = "" if path == "." else path.strip("/")
+        return Place(root=_resolved("."), below=below, url=repository)
+    from bot.git.location import find_location
+
+    found = await find_location(folder if folder.is_dir() else folder.parent)
+    if found is None:
+        top = folder if folder.is_dir() else folder.parent
+        return Place(root=top, below="" if folder == top else folder.name, url="")
+    below = folder.relative_to(found.top).as_posix() if folder != found.top else ""
+    return Place(root=found.top, below=below, url=found.url.text if found.url else "")
+
+
+def _resolved(path: str) -> Path:
+    folder = Path(path).resolve()
+    if not folder.exists():
+        raise ConfigError(
+            "there is no such file or folder",
+            where=path,
+            hint="Name a folder, or another repository with --repository URL",
+        )
+    return folder
+
+
+@asynccontextmanager
+async def open_place(place: Place) -> AsyncIterator[Remote]:
+    """Open the place's repository.
+
+    Raises:
+        ConfigError: The folder has no origin.
+    """
+    from bot.cli.remote_access import open_for_person
+
+    if not place.url:
+        raise ConfigError(
+            "this folder is no clone of a remote repository",
+            where=str(place.root),
+            hint="Name one with --repository URL, or edit the files here with --deliver files",
+        )
+    async with open_for_person(place.url) as remote:
+        yield remote
+
+
+def cache_root() -> Path:
+    """Return the folder of everything that is remembered between runs on this machine."""
+    import os
+
+    named = os.environ.get(CACHE_ENVIRONMENT)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("pilotfish"))

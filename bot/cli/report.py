@@ -1,0 +1,177 @@
+"""How a run is told: the JSON of the contract, or short tables for a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from bot.errors import Severity
+from bot.proposals.lifecycle import Operation
+
+if TYPE_CHECKING:
+    from bot.cli.options import Display
+    from bot.planning.plan import HeldTag, Update
+    from bot.proposals.carry_out import Outcome
+    from bot.update.journey import Report
+
+_DONE, _ERROR, _PARTLY = 0, 1, 4
+_SHOWN = {
+    Operation.OPENED,
+    Operation.REFRESHED,
+    Operation.CLOSED,
+    Operation.UNCHANGED,
+}
+
+
+def exit_code(report: Report) -> int:
+    """Return 0, or 4 where some failed and others were carried out, or 1 where nothing was."""
+    errors = [one for one in report.problems if one.severity is Severity.ERROR]
+    if not errors:
+        return _DONE
+    carried = report.asked - report.failed
+    return _PARTLY if carried > 0 or report.wrote else _ERROR
+
+
+def as_json(report: Report) -> dict[str, object]:
+    """Return the contract's form, with more fields."""
+    return {
+        "updates": [one.as_json() for one in report.updates],
+        "held": [one.as_json() for one in report.held],
+        "proposals": [_proposal(one) for one in report.steps],
+        "commits": [
+            {"branch": one.branch, "sha": one.sha, "update": one.update} for one in report.commits
+        ],
+        "files": report.files,
+        "holds": [
+            {
+                "policy": one.policy,
+                "what": one.what,
+                "reason": one.reason,
+                "who": one.who,
+                "until": one.until.isoformat() if one.until else None,
+            }
+            for one in report.holds
+        ],
+        "problems": [one.as_json() for one in report.problems],
+        "repository": report.where,
+        "base": report.base,
+    }
+
+
+def _proposal(outcome: Outcome) -> dict[str, object]:
+    step = outcome.step
+    return {
+        "id": step.key,
+        "url": "",
+        "branch": step.branch,
+        "operation": step.operation.value,
+        "reason": step.reason,
+        "head": outcome.head or None,
+        "updates": [one.as_json() for one in outcome.updates],
+    }
+
+
+def show_report(report: Report, display: Display, *, dry_run: bool) -> None:
+    """Print a report; problems go to standard error."""
+    if display.json:
+        print(json.dumps(as_json(report), ensure_ascii=False))
+        return
+    from bot.cli.draw import table
+
+    if report.updates:
+        rows = [_update_row(one) for one in report.updates]
+        heading = ("file", "policy", "from", "to", "type", "why")
+        table(heading, rows, display, styles=("cyan", "", "dim", "bold green", "", "dim"))
+    if report.held:
+        print()
+        table(
+            ("held", "policy", "why", "until"),
+            sorted({_held_row(one) for one in report.held}),
+            display,
+            styles=("yellow", "", "", ""),
+        )
+    _show_deliveries(report, display, dry_run=dry_run)
+    from bot.cli.faults import tell_problems
+
+    sys.stdout.flush()
+    tell_problems(report.problems)
+    print(_sentence(report, dry_run=dry_run))
+
+
+def _update_row(one: Update) -> tuple[str, ...]:
+    place = f"{one.file}:{one.binding.field.line}"
+    return (
+        place,
+        one.binding.policy_name,
+        one.from_tag or one.from_text,
+        _to_text(one),
+        one.update_type,
+        one.reason,
+    )
+
+
+def _to_text(one: Update) -> str:
+    if not one.to_tag:
+        return one.value
+    from bot.planning.message import short_digest
+
+    return f"{one.to_tag}@{short_digest(one.digest)}…" if one.digest else one.to_tag
+
+
+def _held_row(one: HeldTag) -> tuple[str, str, str, str]:
+    until = one.until.strftime("%Y-%m-%d %H:%M UTC") if one.until else one.needs
+    return one.tag, one.policy, one.reason, until
+
+
+def _show_deliveries(report: Report, display: Display, *, dry_run: bool) -> None:
+    from bot.cli.draw import table
+
+    if report.steps:
+        print()
+        rows = [
+            (
+                one.step.branch,
+                _operation(one, dry_run=dry_run),
+                one.head[:10] if not dry_run and one.step.operation in _SHOWN else "",
+                one.step.reason,
+            )
+            for one in report.steps
+        ]
+        table(("proposal", "", "commit", "why"), rows, display, styles=("cyan", "bold", "", "dim"))
+    for made in report.commits:
+        what = "would be committed to" if dry_run else f"{made.sha[:10]} committed to"
+        print(f"{made.update}: {what} {made.branch}")
+    for file in report.files:
+        print(f"{'would edit' if dry_run else 'edited'} {file}")
+
+
+def _operation(outcome: Outcome, *, dry_run: bool) -> str:
+    word = outcome.step.operation.value
+    if outcome.problem is not None:
+        return "failed"
+    return f"to be {word}" if dry_run and outcome.step.operation in _WRITES else word
+
+
+_WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
+
+
+def _sentence(report: Report, *, dry_run: bool) -> str:
+    """Say in one line how it ended, and what comes next where nothing was found."""
+    if not report.marked:
+        return (
+            "no markers found: `pilotfish scan` shows the images here; put "
+            "`# pilotfish: semver ^1` behind one to have it followed"
+        )
+    updates = len(report.updates)
+    fields = f"{report.marked} marked field{'s' if report.marked != 1 else ''}"
+    failed = (
+        f", {report.failed} of {report.asked} images could not be asked" if report.failed else ""
+    )
+    if not updates:
+        nothing = "" if report.wrote else "; nothing was written"
+        return f"nothing to change in {fields}{failed}{nothing}"
+    count = f"{updates} update{'s' if updates != 1 else ''} in {fields}{failed}"
+    if dry_run:
+        return f"{count}; nothing was written: `pilotfish run` carries it out"
+    return f"{count}; {'written' if report.wrote else 'nothing was written, it was there already'}"

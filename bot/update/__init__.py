@@ -1,0 +1,1 @@
+"""The journey of a tag, told once: read, bind, ask, decide, deliver."""

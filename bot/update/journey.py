@@ -1,0 +1,364 @@
+"""The whole journey of a tag, told in one place: `plan` and `run`.
+
+Everything that decides is pure; `plan` is `run` stopped before anything is delivered
+(`product.md` 2, principle 2). A base or a branch that moves meanwhile makes the plan anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bot.config.model import Config, Delivery, UpdateRule
+from bot.errors import ConfigError, ConflictError, Problem
+from bot.planning.grouping import BRANCH_PREFIX, slug
+from bot.planning.holds import holds_in_force
+from bot.planning.plan import HeldTag, PlannedProposal, Update, UpdatePlan
+from bot.planning.remembered import HoldRecord, Remembered
+from bot.proposals.branches import examine
+from bot.proposals.carry_out import (
+    Outcome,
+    Writing,
+    carry_out,
+    forget_gone,
+    make_commit,
+    remember,
+)
+from bot.proposals.lifecycle import Operation, Step, decide
+from bot.proposals.notes import NoteBook
+from bot.update.configuration import Configured, read_configuration
+from bot.update.history import find_reverts
+from bot.update.survey import Asker, Bound, Progress, Survey, read_bindings, survey
+from bot.update.trees import CommitTree, Tree
+from bot.update.writing import writing_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from bot.clock import Clock
+    from bot.git.names import Sha
+    from bot.git.remote import Remote
+
+MAX_TRIES = 5  # plans made again because someone moved the base or a branch under us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked for: where to look, what to keep, how to deliver, whether to write.
+
+    `below` and `only` narrow the run; proposals that it does not look at stay as they are.
+    """
+
+    base: str = ""
+    below: str = ""
+    only: str = ""
+    deliver: Delivery | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The doors that a run needs, built once by the command."""
+
+    asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
+    clock: Clock
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitMade:
+    """A commit on the base or on a branch of the update's own."""
+
+    branch: str
+    sha: str
+    update: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a run did, or would do: the value that text, JSON and exit code are made from."""
+
+    where: str = ""
+    base: str = ""
+    configured: tuple[str, ...] = ()
+    updates: list[Update] = field(default_factory=list)
+    held: list[HeldTag] = field(default_factory=list)
+    steps: list[Outcome] = field(default_factory=list)
+    commits: list[CommitMade] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    holds: list[HoldRecord] = field(default_factory=list)
+    plans: list[UpdatePlan] = field(default_factory=list)
+    marked: int = 0
+    asked: int = 0
+    failed: int = 0
+
+    def add(self, found: Survey, bound: Bound) -> None:
+        """Add what one base's survey found."""
+        self.updates += found.plan.updates
+        self.held += found.plan.held
+        self.problems += found.plan.problems
+        self.plans.append(found.plan)
+        self.marked += bound.marked
+        self.asked += found.asked
+        self.failed += found.failed
+
+    @property
+    def wrote(self) -> bool:
+        """Return whether anything at all was written."""
+        return bool(
+            self.commits
+            or self.files
+            or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)
+        )
+
+
+_WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What people decided before: history to look for reverts in, and the notes."""
+
+    history: tuple[Remote, Sha] | None = None
+    remembered: Remembered = field(default_factory=Remembered)
+
+
+async def plan_tree(
+    tree: Tree,
+    configured: Configured,
+    request: Request,
+    world: World,
+    *,
+    asker: Asker,
+    past: Past,
+    base: str = "",
+) -> tuple[Survey, Report]:
+    """Return what would change in `tree`, with everything that was found on the way."""
+    config = configured.config
+    report = Report(where=tree.where, base=base, configured=config.source)
+    rules = [rule for rule in config.updates if not rule.branch or not base or rule.branch == base]
+    bound = await read_bindings(tree, config, rules, below=request.below, only=request.only)
+    reverts = await find_reverts(*past.history, bound.bindings) if past.history else []
+    now = world.clock.now()
+    book = holds_in_force(past.remembered, reverts, now)
+    report.holds += book.records
+    found = await survey(
+        bound,
+        asker,
+        book,
+        now=now,
+        base=base,
+        several_bases=len(_bases(config, base)) > 1,
+        progress=world.progress,
+    )
+    report.add(found, bound)
+    return found, report
+
+
+def _bases(config: Config, default: str) -> list[str]:
+    """Return the branches that updates start from, in the order they are configured."""
+    return list(dict.fromkeys(rule.branch or default for rule in config.updates))
+
+
+async def run_on_remote(remote: Remote, request: Request, world: World) -> Report:
+    """Bring a remote's proposals, branches and commits up to date with its registries."""
+    for attempt in range(MAX_TRIES):
+        try:
+            return await _run_once(remote, request, world)
+        except ConflictError:
+            if attempt == MAX_TRIES - 1:
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+async def _run_once(remote: Remote, request: Request, world: World) -> Report:
+    default = request.base or await remote.default_branch()
+    heads = await remote.heads()
+    if default not in heads:
+        raise ConfigError(
+            f"the branch {default} does not exist there",
+            where=remote.url,
+            hint="Name the branch with --base, or push it first",
+        )
+    fetched = await remote.fetch(
+        default, *(branch for branch in heads if branch.startswith(BRANCH_PREFIX))
+    )
+    tree = CommitTree(remote=remote, commit=fetched[default], branch=default)
+    configured = await read_configuration(tree, repository_url=remote.url)
+    bases = _bases(configured.config, default)
+    pushed = [rule.push_branch for rule in configured.config.updates if rule.push_branch]
+    more = [one for one in (*bases, *pushed) if one in heads and one not in fetched]
+    fetched |= await remote.fetch(*more) if more else {}
+    whole = Report(
+        where=remote.url,
+        base=default,
+        configured=configured.config.source,
+        problems=list(configured.problems),
+    )
+    notes = NoteBook(remote=remote)
+    await notes.read()
+    async with world.asker_for(configured.config) as asker:
+        for base in bases:
+            if base not in fetched:
+                whole.problems.append(_missing_base(base, remote))
+                continue
+            one = _Run(
+                remote=remote,
+                request=request,
+                world=world,
+                configured=configured,
+                asker=asker,
+                base=base,
+                tip=fetched[base],
+                others={name: sha for name, sha in fetched.items() if name not in bases},
+                several=len(bases) > 1,
+            )
+            await one.carry_through(whole, notes)
+    return whole
+
+
+def _missing_base(base: str, remote: Remote) -> Problem:
+    from bot.errors import Severity
+
+    return Problem(
+        severity=Severity.ERROR,
+        message=f"the branch {base}, which an update starts from, does not exist",
+        file=remote.url,
+        hint="Correct the update's branch",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One base of one remote, from its tip to what is delivered."""
+
+    remote: Remote
+    request: Request
+    world: World
+    configured: Configured
+    asker: Asker
+    base: str
+    tip: Sha
+    others: dict[str, Sha]
+    several: bool
+
+    async def carry_through(self, whole: Report, notes: NoteBook) -> None:
+        """Plan and deliver, and add what was done to `whole`."""
+        found, report = await plan_tree(
+            CommitTree(remote=self.remote, commit=self.tip, branch=self.base),
+            self.configured,
+            self.request,
+            self.world,
+            asker=self.asker,
+            past=Past(history=(self.remote, self.tip), remembered=notes.remembered),
+            base=self.base,
+        )
+        writing = writing_for(
+            self.configured, self.remote, base=self.tip, now=self.world.clock.now()
+        )
+        await self._deliver_commits(found, writing, report)
+        await self._deliver_proposals(found, writing, report, notes)
+        _join(whole, report)
+
+    def _delivery(self, rule: UpdateRule) -> Delivery:
+        return self.request.deliver or rule.deliver
+
+    def _delivered(self, found: Survey, kind: Delivery) -> dict[str, list[Update]]:
+        """Return the updates that are delivered as `kind`, by their update's name."""
+        chosen: dict[str, list[Update]] = {}
+        for one in found.plan.updates:
+            rule = one.binding.update
+            if self._delivery(rule) is kind:
+                chosen.setdefault(rule.name, []).append(one)
+        return chosen
+
+    async def _deliver_commits(self, found: Survey, writing: Writing, report: Report) -> None:
+        """Make one commit per update on the base, each on top of the one before."""
+        parent = self.tip
+        for name, updates in self._delivered(found, Delivery.COMMIT).items():
+            if self.request.dry_run:
+                report.commits.append(CommitMade(branch=self.base, sha="", update=name))
+                continue
+            made = await make_commit(self.remote, writing.on(parent), name, name, updates)
+            if made is None:
+                continue
+            await self.remote.push(self.base, made, expected=parent)
+            report.commits.append(CommitMade(branch=self.base, sha=made, update=name))
+            parent = made
+
+    async def _deliver_proposals(
+        self, found: Survey, writing: Writing, report: Report, notes: NoteBook
+    ) -> None:
+        standing = await examine(self.remote, self.tip, self._branches_of_this_base())
+        now = self.world.clock.now()
+        steps = decide(
+            self._planned(found),
+            standing,
+            notes.remembered,
+            unknown_keys=found.unknown_keys,
+            limits=self.configured.config.limits,
+            now=now,
+        )
+        if self.request.only or self.request.below:
+            steps = [step for step in steps if step.planned is not None]
+        if self.request.dry_run:
+            report.steps = [_undone(step) for step in steps]
+            return
+        report.steps = await carry_out(steps, self.remote, writing)
+        report.problems += [one.problem for one in report.steps if one.problem is not None]
+        problem = await notes.try_change(
+            lambda known: self._remembered(known, report, steps), message="Remember proposals"
+        )
+        if problem is not None:
+            report.problems.append(problem)
+
+    def _remembered(self, known: Remembered, report: Report, steps: list[Step]) -> Remembered:
+        after = remember(known, report.steps, self.world.clock.now())
+        if self.request.only or self.request.below or self.several:
+            return after
+        return forget_gone(after, self.others, steps)
+
+    def _branches_of_this_base(self) -> dict[str, Sha]:
+        if not self.several:
+            return self.others
+        own = f"{BRANCH_PREFIX}{slug(self.base)}/"
+        pushed = {rule.push_branch for rule in self.configured.config.updates}
+        return {
+            name: sha for name, sha in self.others.items() if name.startswith(own) or name in pushed
+        }
+
+    def _planned(self, found: Survey) -> list[PlannedProposal]:
+        """Return the proposals to deliver; `deliver: branch` makes one per update."""
+        planned = [
+            one
+            for one in found.plan.proposals
+            if self._delivery(one.update) is Delivery.PULL_REQUEST
+        ]
+        for name, updates in self._delivered(found, Delivery.BRANCH).items():
+            rule = updates[0].binding.update
+            planned.append(
+                PlannedProposal(
+                    key=name,
+                    title_name=name,
+                    branch=rule.push_branch or f"{BRANCH_PREFIX}{slug(name)}",
+                    update=rule,
+                    updates=tuple(updates),
+                )
+            )
+        return planned
+
+
+def _undone(step: Step) -> Outcome:
+    return Outcome(
+        step=step, head=step.expected, updates=step.planned.updates if step.planned else ()
+    )
+
+
+def _join(whole: Report, part: Report) -> None:
+    for name in ("updates", "held", "steps", "commits", "files", "problems", "holds", "plans"):
+        getattr(whole, name).extend(getattr(part, name))
+    whole.marked += part.marked
+    whole.asked += part.asked
+    whole.failed += part.failed

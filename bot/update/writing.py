@@ -1,0 +1,80 @@
+"""How the commits of a run are made: author, message, signature.
+
+The author is the configured one, else `pilotfish <pilotfish@users.noreply.HOST>` of the
+remote's host, never the person who runs the command (`product.md` 10.15). A template of the
+configuration gives the text; our trailers follow it whatever it says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.config.secret_refs import read_secret
+from bot.git.names import Identity
+from bot.git.remote_url import parse_remote_url
+from bot.git.signing import Signing, SigningKind
+from bot.planning.message import default_message
+from bot.proposals.carry_out import Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from bot.config.model import CommitSettings, SigningSettings
+    from bot.git.names import Sha
+    from bot.git.remote import Remote
+    from bot.planning.plan import Update
+    from bot.update.configuration import Configured
+
+AUTHOR_NAME = "pilotfish"
+
+
+def writing_for(configured: Configured, remote: Remote, *, base: Sha, now: datetime) -> Writing:
+    """Return how to make commits on `base`.
+
+    Raises:
+        ConfigError: The author, the template or the signing key is unusable.
+    """
+    commit = configured.config.commit
+    return Writing(
+        author=author_of(commit, parse_remote_url(remote.url).host),
+        when=now,
+        signing=_signing(commit.signing, configured),
+        base=base,
+        message=_message(configured),
+    )
+
+
+def author_of(commit: CommitSettings, host: str) -> Identity:
+    """Return the configured author, else ours at the remote's host."""
+    email = f"pilotfish@users.noreply.{host}" if host else "pilotfish@localhost"
+    return Identity(name=commit.author_name or AUTHOR_NAME, email=commit.author_email or email)
+
+
+def _signing(settings: SigningSettings | None, configured: Configured) -> Signing | None:
+    if settings is None:
+        return None
+    where = f"{configured.config.source[0]}: commit.sign" if configured.config.source else "sign"
+    passphrase = settings.passphrase
+    return Signing(
+        kind=SigningKind(settings.kind),
+        key=read_secret(settings.key, where=where, folder=configured.folder),
+        passphrase=read_secret(passphrase, where=where, folder=configured.folder)
+        if passphrase
+        else None,
+    )
+
+
+def _message(configured: Configured) -> Callable[[str, Sequence[Update]], str]:
+    common = configured.config.commit
+
+    def text(name: str, updates: Sequence[Update]) -> str:
+        own = updates[0].binding.update.commit
+        chosen = own if own is not None and own.message else common
+        if not chosen.message:
+            return default_message(name, updates)
+        from bot.planning.template_values import render_message
+
+        return render_message(chosen, updates)
+
+    return text
