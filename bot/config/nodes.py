@@ -185,7 +185,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             node = Node(Kind.SCALAR, place)
             node.text = event.value
-            node.plain = event.style is None and event.implicit[0]
+            node.plain = not event.style and event.implicit[0]  # None, or empty from C
             self._put(self._anchored(event, node))
         elif isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:

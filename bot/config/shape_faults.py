@@ -45,7 +45,7 @@ def read_shape(root: Node, faults: Faults) -> FileShape | None:
 def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
     path, kind = list(detail["loc"]), detail["type"]
     last = str(path[-1]) if path else ""
-    dotted = ".".join(str(step) for step in path)
+    dotted = _dotted(path)
     above = root.at(*path[:-1]) or root
     place = above.key_place(last)
     if kind == "extra_forbidden":
@@ -53,8 +53,7 @@ def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
         faults.add(place, f"unknown key {last!r}", hint)
         return
     if kind == "missing":
-        holder = f"{'.'.join(str(step) for step in path[:-1])} " if path[:-1] else ""
-        faults.add(above.place, f"{holder}lacks {last!r}", f"Add the key {last!r}")
+        faults.add(above.place, f"{_dotted(path[:-1])} lacks {last!r}", f"Add the key {last!r}")
         return
     found = root.at(*path)
     place = found.place if found is not None else place
@@ -76,11 +75,12 @@ def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
             wrong = repr(str(detail["input"]))
         faults.add(place, f"{dotted} must be {_EXPECTED[kind]}, and is {wrong}", _example(kind))
     else:
-        faults.add(place, f"{dotted}: {_lowered(detail['msg'])}", _range_hint(last))
+        faults.add(place, f"{dotted} cannot be {str(detail['input'])!r}", _bounds(last, detail))
 
 
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _dotted(path: list[str | int]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 def _example(kind: str) -> str:
@@ -89,10 +89,13 @@ def _example(kind: str) -> str:
     return "Write key: value pairs" if _EXPECTED[kind] == "a mapping" else "Change the value"
 
 
-def _range_hint(key: str) -> str:
+def _bounds(key: str, detail: ErrorDetails) -> str:
     if key == "version":
         return "This program reads version 1 of the format"
-    return "Choose a value within the bounds"
+    bounds = detail.get("ctx", {})
+    words = {"ge": "at least", "le": "at most"}
+    said = [f"{words[name]} {bound}" for name, bound in bounds.items() if name in words]
+    return f"It must be {' and '.join(said)}" if said else "Change the value"
 
 
 def _allowed_keys(path: list[str | int]) -> list[str]:
