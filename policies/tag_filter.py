@@ -23,6 +23,8 @@ SIGNATURES = (r"^.*\.sig$",)
 # What cosign and its like store beside an image: signature, attestation and SBOM tags, and the
 # referrers tag schema of OCI distribution 1.1.
 STORED_BESIDE_IMAGES = (*SIGNATURES, r"^.*\.(att|sbom)$", r"^sha(256|512)-[0-9a-f]{32,128}$")
+# Every tag that one of these excludes matches this, in a tenth of RE2's time.
+_PERHAPS_STORED_BESIDE = re.compile(r"\.(?:sig|att|sbom)\Z|\Asha")
 
 _MAX_PATTERN = 4096  # bytes; arbitrary, far above what people write
 _MAX_TEMPLATE = 1024
@@ -73,9 +75,12 @@ class Exclusion:
 
     patterns: tuple[str, ...]
     programs: tuple[Any, ...] = field(repr=False, compare=False)
+    quick: re.Pattern[str] | None = field(default=None, repr=False, compare=False)
 
     def refusal(self, tag: str) -> str:
         """Return why `tag` is excluded, empty when it is not."""
+        if self.quick is not None and self.quick.search(tag) is None:
+            return ""
         text = _as_bytes(tag)
         for pattern, program in zip(self.patterns, self.programs, strict=True):
             if program.search(text) is not None:
@@ -107,7 +112,8 @@ def read_exclusion(patterns: tuple[str, ...], default: tuple[str, ...]) -> Exclu
     """
     chosen = patterns or default
     programs = tuple(_compile(pattern, key="exclude") for pattern in chosen)
-    return Exclusion(patterns=chosen, programs=programs)
+    quick = _PERHAPS_STORED_BESIDE if chosen is STORED_BESIDE_IMAGES else None
+    return Exclusion(patterns=chosen, programs=programs, quick=quick)
 
 
 def _as_bytes(text: str) -> bytes:

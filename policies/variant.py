@@ -95,14 +95,53 @@ def alike(
     """Return the candidates that share `identity` with their shapes, and why others do not."""
     kept: list[tuple[Shape, Candidate]] = []
     refused: dict[str, str] = {}
+    plain = _plain_releases(identity)
+    prefix = identity.shape.prefix if identity.keep_variant and _is_v(identity.shape) else ""
     for candidate in candidates:
-        shape = read_shape(candidate.value)
+        value = candidate.value
+        match = plain.fullmatch(value) if plain else None
+        shape: Shape | None
+        if match is not None and len(value) <= _MAX_TAG:
+            shape = _release_like(identity.shape, match[1])
+        elif value.startswith(prefix):
+            shape = read_shape(value)
+        else:
+            refused[candidate.tag] = f"another variant: it does not begin with {prefix!r}"
+            continue
         why = "it holds no version" if shape is None else identity.refusal(shape)
         if shape is None or why:
             refused[candidate.tag] = why
         else:
             kept.append((shape, candidate))
     return kept, refused
+
+
+def _plain_releases(identity: Identity) -> re.Pattern[str] | None:
+    """Return a pattern for releases of the same variant, which need no taking apart.
+
+    None where the variant holds something that varies, or more than a `v` before.
+    """
+    shape = identity.shape
+    if not _is_v(shape) or _COUNT in shape.suffix or _COMMIT_SIGN in shape.suffix:
+        return None
+    numbers = r"([0-9]+(?:\.[0-9]+)*)"
+    return re.compile(re.escape(shape.prefix) + numbers + re.escape(shape.suffix))
+
+
+def _is_v(shape: Shape) -> bool:
+    return shape.prefix in {"", "v", "V"}
+
+
+def _release_like(shape: Shape, text: str) -> Shape:
+    numbers = tuple(map(int, text.split(".")))
+    return Shape(
+        prefix=shape.prefix,
+        numbers=numbers,
+        suffix=shape.suffix,
+        prerelease=(),
+        builds=(),
+        era=_era(text, numbers),
+    )
 
 
 def _parts(shape: Shape) -> str:
