@@ -1,1 +1,0 @@
-"""Where proposals live: one module per forge."""
