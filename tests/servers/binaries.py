@@ -121,31 +121,51 @@ def _build_in_place(program: Program) -> None:
     started = TOOLS / f".{program.name}-{program.version}.{os.getpid()}"
     shutil.rmtree(started, ignore_errors=True)
     started.mkdir()
+    caches = _go_caches(program)
     try:
         if program.build_module is None:
-            _install(program, go, started)
+            _install(program, go, started, caches)
         else:
-            _build_from_our_module(program, go, started)
+            _build_from_our_module(program, go, started, caches)
         shutil.rmtree(program.folder, ignore_errors=True)
         started.rename(program.folder)
     finally:
-        shutil.rmtree(started, ignore_errors=True)
+        for folder in (started, _scratch(program)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _install(program: Program, go: str, folder: Path) -> None:
+def _go_caches(program: Program) -> dict[str, str]:
+    """Return where Go keeps what it downloads and compiles meanwhile.
+
+    That is gigabytes which nobody needs afterwards, so it goes where we can remove it; a person
+    who has said where such things belong is heard.
+    """
+    scratch = _scratch(program)
+    own = {"GOMODCACHE": str(scratch / "modules"), "GOCACHE": str(scratch / "compiled")}
+    return {name: path for name, path in own.items() if name not in _ENVIRONMENT}
+
+
+def _scratch(program: Program) -> Path:
+    return TOOLS / f".{program.name}-{program.version}.go"
+
+
+def _install(program: Program, go: str, folder: Path, caches: Mapping[str, str]) -> None:
     package = f"{program.package}@v{program.version}"
     arguments = [go, "install", *_flags(program), package]
-    _run(program, arguments, folder=folder, environment={"GOBIN": str(folder)})
+    _run(program, arguments, folder=folder, environment={**caches, "GOBIN": str(folder)})
 
 
-def _build_from_our_module(program: Program, go: str, folder: Path) -> None:
+def _build_from_our_module(
+    program: Program, go: str, folder: Path, caches: Mapping[str, str]
+) -> None:
     module = Path(__file__).parent / str(program.build_module)
     output = str(folder / program.name)
     arguments = [go, "build", *_flags(program), "-o", output, program.package]
-    _run(program, arguments, folder=module)
+    _run(program, arguments, folder=module, environment=caches)
     if program.resources_of is None:
         return
-    listing = _run(program, [go, "list", "-m", "-json", program.resources_of], folder=module)
+    asking = [go, "list", "-m", "-json", program.resources_of]
+    listing = _run(program, asking, folder=module, environment=caches)
     source = Path(json.loads(listing)["Dir"])
     for name in program.resources:
         shutil.copytree(source / name, folder / name, copy_function=shutil.copyfile)
@@ -164,7 +184,7 @@ def _run(
     arguments: list[str],
     *,
     folder: Path,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str],
 ) -> str:
     done = subprocess.run(
         arguments,
@@ -174,9 +194,9 @@ def _run(
             "PATH": _search_path(),
             "HOME": _ENVIRONMENT.get("HOME") or str(Path.home()),
             "CGO_ENABLED": "1" if program.cgo else "0",
-            "GOFLAGS": "-buildvcs=false -mod=readonly",
+            "GOFLAGS": "-buildvcs=false -mod=readonly -modcacherw",
             "GOWORK": "off",
-            **(environment or {}),
+            **environment,
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
