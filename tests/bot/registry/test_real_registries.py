@@ -1,4 +1,4 @@
-"""The client against real registries: open, Basic, Bearer, private authority, client certificate."""
+"""The client against real registries: open, Basic, Bearer, private certificates."""
 
 import logging
 from pathlib import Path
