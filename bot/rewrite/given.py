@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError, Problem, RefusedError, Severity
 from bot.rewrite.marker import FluxMarker, InlineMarker
+from bot.rewrite.siblings import is_digest, is_repository
 from bot.rewrite.splice import edit_file, new_values
 from bot.rewrite.tree import search_file
-from policies.reference import InvalidReference, is_digest, parse_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,10 +95,11 @@ def read_given(texts: Iterable[str]) -> dict[tuple[str, str], GivenReference]:
         key = (found["namespace"], found["name"])
         if key in given:
             raise ConfigError(f"the policy {':'.join(key)} is given twice", hint="Keep one")
-        try:
-            parse_repository(found["image"])
-        except InvalidReference as fault:
-            raise ConfigError(f"{text!r} has an invalid image: {fault}", hint=_FORM) from fault
+        if not is_repository(found["image"]):
+            raise ConfigError(
+                f"{found['image']!r} is no image name",
+                hint="Names are in small letters, with a registry in front where there is one",
+            )
         digest = found["digest"]
         if digest is not None and not is_digest(digest):
             raise ConfigError(f"{digest!r} is no digest", hint="A digest looks like sha256:…")
@@ -110,7 +111,7 @@ def set_given(
     file: str, content: bytes, given: Mapping[tuple[str, str], GivenReference]
 ) -> FileChanges:
     """Return `file` with every field of a given policy at its reference."""
-    found = search_file(file, content)
+    found, layout = search_file(file, content)
     problems = list(found.problems)
     edits: list[tuple[Field, str]] = []
     for field in found.fields:
@@ -126,7 +127,7 @@ def set_given(
     if not edits:
         return _unchanged(file, content, problems)
     try:
-        made = edit_file(file, content, edits)
+        made = edit_file(file, content, edits, layout=layout)
     except RefusedError as fault:
         problems.append(_refusal(fault, file, edits[0][0].line))
         return _unchanged(file, content, problems)

@@ -12,9 +12,9 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bot.rewrite.bounds import MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _SECOND_OPINION_CHARS = 512 * 1024  # ruamel's parser needs seconds beyond this
+
+
+_OPENING = frozenset({"MappingStartEvent", "SequenceStartEvent"})
+_CLOSING = frozenset({"MappingEndEvent", "SequenceEndEvent"})
+_MOST = {"AliasEvent": (MAX_ALIASES, "aliases"), "DocumentStartEvent": (MAX_DOCUMENTS, "documents")}
+_NO_ITEMS: list[Node] = []  # shared by all that hold none; never written
+_NO_PAIRS: list[tuple[Node, Node]] = []
 
 
 class Kind(Enum):
@@ -41,30 +48,57 @@ class UnreadableError(ValueError):
         self.line = line
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One node with its place; the span of a scalar begins at its anchor or tag, if any.
 
     `key` is the node of the key that this value stands under, None for items, roots and
     keys themselves. `items` are a sequence's items; `pairs` a map's entries, duplicates
-    included.
+    included. `document` counts from 0. Written by hand because a file has hundreds.
     """
 
-    kind: Kind
-    start: int
-    end: int
-    value: str = ""
-    style: str = ""
-    anchor: str | None = None
-    tag: str | None = None
-    flow: bool = False
-    is_key: bool = False
-    parent: Node | None = None
-    key: Node | None = None
-    items: list[Node] = field(default_factory=list)
-    pairs: list[tuple[Node, Node]] = field(default_factory=list)
-    document: int = 0
-    firsts: dict[str, Node] | None = None
+    __slots__ = (
+        "anchor",
+        "document",
+        "end",
+        "firsts",
+        "flow",
+        "is_key",
+        "items",
+        "key",
+        "kind",
+        "pairs",
+        "parent",
+        "start",
+        "style",
+        "tag",
+        "value",
+    )
+
+    def __init__(  # noqa: PLR0917  # by position, because hundreds of thousands are made
+        self,
+        kind: Kind,
+        start: int = 0,
+        end: int = 0,
+        value: str = "",
+        style: str = "",
+        anchor: str | None = None,
+        tag: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.value = value
+        self.style = style
+        self.anchor = anchor
+        self.tag = tag
+        self.flow = False
+        self.is_key = False
+        self.parent: Node | None = None
+        self.key: Node | None = None
+        self.document = 0
+        self.items: list[Node] = _NO_ITEMS
+        self.pairs: list[tuple[Node, Node]] = _NO_PAIRS
+        self.firsts: dict[str, Node] | None = None
 
     def child(self, name: str) -> Node | None:
         """Return the value under the first key `name` of a map; ask when the tree is whole."""
@@ -81,8 +115,7 @@ class Node:
         return found.value if found is not None and found.kind is Kind.SCALAR else ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stop:
+class Stop(NamedTuple):
     """The end of something that a comment can follow: a scalar, an alias, a `}` or `]`."""
 
     start: int
@@ -128,12 +161,57 @@ def parse(text: str, *, engine: str = "") -> Tree:
 
 
 def signature_of(text: str, *, engine: str) -> list[tuple[object, ...]]:
-    """Return the signature of `text` as `engine` reads it.
+    """Return the signature of `text` as `engine` reads it; the bounds are those of `parse`.
 
     Raises:
         UnreadableError: That parser does not take the text, or it exceeds a bound.
     """
-    return parse(text, engine=engine).signature
+    if engine == "ruamel":
+        return _with_ruamel(text).signature
+    import yaml
+
+    try:
+        events = yaml.parse(text, Loader=yaml.CLoader)
+        return [_sign(event) for event in _counted(events)]
+    except (yaml.YAMLError, ValueError) as error:
+        raise UnreadableError(str(error)) from error
+
+
+def _sign(event: Any) -> tuple[object, ...]:
+    """Return what an event means, without its place."""
+    name = event.__class__.__name__
+    if name == "ScalarEvent":
+        return name, event.value, event.anchor, event.tag, event.style or ""
+    if name == "AliasEvent":
+        return name, event.anchor
+    if name == "DocumentStartEvent":
+        return name, event.version, str(event.tags)
+    if name in _OPENING:
+        return name, event.anchor, event.tag, bool(event.flow_style)
+    return (name,)
+
+
+def _counted(events: Iterable[Any]) -> Iterator[Any]:
+    """Yield the events and stop the parser at the first excess."""
+    depth = 0
+    seen = dict.fromkeys(_MOST, 0)
+    for count, event in enumerate(events):
+        name = event.__class__.__name__
+        if name in _OPENING:
+            depth += 1
+            if depth > MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise UnreadableError(f"the file is nested deeper than {MAX_DEPTH} levels", line)
+        elif name in _CLOSING:
+            depth -= 1
+        elif name in seen:
+            seen[name] += 1
+            most, what = _MOST[name]
+            if seen[name] > most:
+                raise UnreadableError(f"the file has more than {most} {what}")
+        if count > MAX_NODES:
+            raise UnreadableError(f"the file has more than {MAX_NODES} nodes")
+        yield event
 
 
 class _RefusedByParserError(Exception):
@@ -176,7 +254,7 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 class _Builder:
-    """Builds the tree while the events come, and counts."""
+    """Builds the tree while the events come."""
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
@@ -186,111 +264,91 @@ class _Builder:
         self.scalars: list[Node] = []
         self.places: list[int] = []
         self.open: list[Node] = []
-        self.waiting: list[Node | None] = []
+        self.parent: Node | None = None
+        self.waiting: Node | None = None
         self.documents = 0
-        self.aliases = 0
 
     def build(self, events: Iterable[Any]) -> Tree:
-        for event in self._counted(events):
-            name = type(event).__name__
-            if name == "ScalarEvent":
-                self._scalar(event)
-            elif name in {"MappingStartEvent", "SequenceStartEvent"}:
-                self._open(event, Kind.MAP if name[0] == "M" else Kind.SEQ)
-            elif name in {"MappingEndEvent", "SequenceEndEvent"}:
-                self._close(event, name)
-            elif name == "AliasEvent":
-                self._alias(event)
-            elif name == "DocumentStartEvent":
-                self._document(event)
-            else:
-                self.signature.append((name,))
+        steps = {
+            "ScalarEvent": self._scalar,
+            "AliasEvent": self._alias,
+            "MappingStartEvent": self._open_map,
+            "SequenceStartEvent": self._open_seq,
+            "MappingEndEvent": self._close,
+            "SequenceEndEvent": self._close,
+            "DocumentEndEvent": self._end_document,
+        }
+        sign = self.signature.append
+        for event in _counted(events):
+            step = steps.get(event.__class__.__name__)
+            if step is not None:
+                step(event)
+            sign(_sign(event))
         return Tree(self.roots, self.stops, self.signature, self.scalars, self.places, self.engine)
 
-    def _counted(self, events: Iterable[Any]) -> Iterator[Any]:
-        for count, event in enumerate(events):
-            if count > MAX_NODES:
-                raise UnreadableError(f"the file has more than {MAX_NODES} nodes")
-            yield event
-
-    def _document(self, event: Any) -> None:
+    def _end_document(self, _event: Any) -> None:
         self.documents += 1
-        if self.documents > MAX_DOCUMENTS:
-            raise UnreadableError(f"the file has more than {MAX_DOCUMENTS} documents")
-        self.signature.append(("document", event.version, str(event.tags)))
 
     def _scalar(self, event: Any) -> None:
-        start, end = event.start_mark, event.end_mark
-        style = event.style or ""
+        start, end = event.start_mark.index, event.end_mark.index
         node = Node(
-            Kind.SCALAR,
-            start.index,
-            end.index,
-            event.value,
-            style,
-            event.anchor,
-            event.tag,
+            Kind.SCALAR, start, end, event.value, event.style or "", event.anchor, event.tag
         )
         self._place(node)
         self.scalars.append(node)
         self.places.append(len(self.signature))
-        self.signature.append(("scalar", event.value, event.anchor, event.tag, style))
-        if start.index != end.index:
-            self.stops.append(Stop(start.index, end.index, node, closes=False))
+        if start != end:
+            self.stops.append(Stop(start, end, node, False))
 
     def _alias(self, event: Any) -> None:
-        self.aliases += 1
-        if self.aliases > MAX_ALIASES:
-            raise UnreadableError(f"the file has more than {MAX_ALIASES} aliases")
-        start, end = event.start_mark, event.end_mark
-        node = Node(Kind.ALIAS, start.index, end.index, anchor=event.anchor)
+        start, end = event.start_mark.index, event.end_mark.index
+        node = Node(Kind.ALIAS, start, end, anchor=event.anchor)
         self._place(node)
-        self.signature.append(("alias", event.anchor))
-        self.stops.append(Stop(start.index, end.index, node, closes=False))
+        self.stops.append(Stop(start, end, node, False))
 
-    def _open(self, event: Any, kind: Kind) -> None:
-        start = event.start_mark
-        if len(self.open) >= MAX_DEPTH:
-            raise UnreadableError(
-                f"the file is nested deeper than {MAX_DEPTH} levels", start.line + 1
-            )
+    def _open_map(self, event: Any) -> None:
+        self._open(event, Kind.MAP).pairs = []
+
+    def _open_seq(self, event: Any) -> None:
+        self._open(event, Kind.SEQ).items = []
+
+    def _open(self, event: Any, kind: Kind) -> Node:
         node = Node(
             kind,
-            start.index,
+            event.start_mark.index,
             event.end_mark.index,
             anchor=event.anchor,
             tag=event.tag,
-            flow=bool(event.flow_style),
         )
+        node.flow = bool(event.flow_style)
         self._place(node)
-        self.signature.append((kind, event.anchor, event.tag, node.flow))
         self.open.append(node)
-        self.waiting.append(None)
+        self.parent = node
+        self.waiting = None
+        return node
 
-    def _close(self, event: Any, name: str) -> None:
+    def _close(self, event: Any) -> None:
         node = self.open.pop()
-        self.waiting.pop()
         node.end = event.end_mark.index
-        self.signature.append((name,))
+        self.parent = node.parent
+        self.waiting = node if node.is_key else None
         if node.flow:
-            self.stops.append(Stop(event.start_mark.index, node.end, node, closes=True))
+            self.stops.append(Stop(event.start_mark.index, node.end, node, True))
 
     def _place(self, node: Node) -> None:
         """Hang `node` where it belongs: a root, an item, a key or the value of the last key."""
-        node.document = self.documents - 1
-        if not self.open:
+        node.document = self.documents
+        parent = self.parent
+        if parent is None:
             self.roots.append(node)
             return
-        parent = self.open[-1]
         node.parent = parent
         if parent.kind is Kind.SEQ:
             parent.items.append(node)
-            return
-        key = self.waiting[-1]
-        if key is None:
+        elif self.waiting is None:
             node.is_key = True
-            self.waiting[-1] = node
+            self.waiting = node
         else:
-            node.key = key
-            parent.pairs.append((key, node))
-            self.waiting[-1] = None
+            node.key = self.waiting
+            parent.pairs.append((self.waiting, node))
+            self.waiting = None

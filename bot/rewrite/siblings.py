@@ -41,6 +41,12 @@ def is_image(text: str) -> bool:
     return found is not None and (found["tag"] is not None or found["digest"] is not None)
 
 
+def is_repository(text: str) -> bool:
+    """Return whether `text` names a repository, without tag and digest."""
+    found = _REFERENCE.match(text)
+    return found is not None and found["tag"] is None and found["digest"] is None
+
+
 def split_image(text: str) -> tuple[str, str | None, str | None]:
     """Return repository as written, tag and digest of a reference; no part is judged."""
     name, _, digest = text.partition("@")

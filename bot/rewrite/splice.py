@@ -95,8 +95,12 @@ def is_current(field: Field, value: str) -> bool:
     return field.value == value
 
 
-def edit_file(file: str, text: bytes, edits: Sequence[tuple[Field, str]]) -> bytes:
+def edit_file(
+    file: str, text: bytes, edits: Sequence[tuple[Field, str]], *, layout: Layout | None = None
+) -> bytes:
     """Return `text` with the new value in every field of `edits`; `file` is for messages.
+
+    `layout` saves parsing when the caller has just parsed these very bytes.
 
     Raises:
         RefusedEditError: The text is not the one the fields were found in, a value cannot
@@ -110,7 +114,7 @@ def edit_file(file: str, text: bytes, edits: Sequence[tuple[Field, str]]) -> byt
         return text
     if changes[0][0].style is Style.LINE:
         return _edit_lines(file, text, changes)
-    return _edit_tree(file, text, changes)
+    return _edit_tree(file, text, layout or _laid_out(file, text), changes)
 
 
 def _decoded(file: str, text: bytes) -> str:
@@ -126,14 +130,17 @@ def _changed_meanwhile(where: str) -> RefusedEditError:
     )
 
 
-def _edit_tree(file: str, text: bytes, changes: list[tuple[Field, str]]) -> bytes:
+def _laid_out(file: str, text: bytes) -> Layout:
     characters = _decoded(file, text)
     try:
-        tree = parse(characters)
+        return Layout(characters, parse(characters))
     except UnreadableError as error:
         raise _changed_meanwhile(file) from error
-    layout = Layout(characters, tree)
-    offsets = Offsets(characters, text)
+
+
+def _edit_tree(file: str, text: bytes, layout: Layout, changes: list[tuple[Field, str]]) -> bytes:
+    tree = layout.tree
+    offsets = Offsets(layout.text, text)
     by_start = {
         offsets.byte(layout.text_start(node)): index
         for index, node in _near(tree, layout, offsets, changes)
@@ -149,7 +156,7 @@ def _edit_tree(file: str, text: bytes, changes: list[tuple[Field, str]]) -> byte
         start, end, written, meant = _spelled(layout, field, node, value)
         pieces += [text[done : offsets.byte(start)], written.encode()]
         done = offsets.byte(end)
-        wanted[tree.places[index]] = ("scalar", meant, node.anchor, node.tag)
+        wanted[tree.places[index]] = ("ScalarEvent", meant, node.anchor, node.tag)
     pieces.append(text[done:])
     made = b"".join(pieces)
     _verify(file, made, wanted, tree.engine, changes)

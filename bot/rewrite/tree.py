@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bot.rewrite.comments import Comment
-    from bot.rewrite.nodes import Tree
 
 NEEDLES: tuple[bytes, ...] = (b'"$imagepolicy"', b"pilotfish:")
 _SOPS_KEYS = frozenset({"mac", "lastmodified", "encrypted_regex", "age", "pgp", "kms"})
@@ -40,26 +39,26 @@ def find_fields(files: Iterable[tuple[str, bytes]]) -> FieldSearch:
     fields: list[Field] = []
     problems: list[Problem] = []
     for file, content in files:
-        found = search_file(file, content)
+        found, _ = search_file(file, content)
         fields += found.fields
         problems += found.problems
     return FieldSearch(tuple(fields), tuple(problems))
 
 
-def search_file(file: str, content: bytes) -> FieldSearch:
-    """Return the marked fields of one file; see `find_fields`."""
+def search_file(file: str, content: bytes) -> tuple[FieldSearch, Layout | None]:
+    """Return the marked fields of one file, and its layout where a parser reads it."""
     reason = out_of_bounds(content)
     if reason:
-        return _unread(file, reason, 0)
+        return _unread(file, reason, 0), None
     try:
         text = content.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        return _unread(file, f"the file is not UTF-8: {error.reason}", 0)
+        return _unread(file, f"the file is not UTF-8: {error.reason}", 0), None
     try:
-        tree = parse(text)
+        layout = Layout(text, parse(text))
     except UnreadableError as error:
-        return fields_by_line(file, text, content, str(error), error.line)
-    return _FileSearch(file, text, content, tree).run()
+        return fields_by_line(file, text, content, str(error), error.line), None
+    return _FileSearch(file, layout, content).run(), layout
 
 
 def _unread(file: str, reason: str, line: int) -> FieldSearch:
@@ -74,10 +73,10 @@ def _unread(file: str, reason: str, line: int) -> FieldSearch:
 
 
 class _FileSearch:
-    def __init__(self, file: str, text: str, content: bytes, tree: Tree) -> None:
+    def __init__(self, file: str, layout: Layout, content: bytes) -> None:
         self.file = file
-        self.layout = Layout(text, tree)
-        self.offsets = Offsets(text, content)
+        self.layout = layout
+        self.offsets = Offsets(layout.text, content)
         self.problems: list[Problem] = []
 
     def run(self) -> FieldSearch:
