@@ -120,8 +120,8 @@ def _decimal(text: str) -> Decimal | None:
     try:
         return Decimal(text)
     except InvalidOperation:  # the exponent has more digits than any number needs
-        _, _, exponent = text.lower().partition("e")
-        return Decimal(0) if exponent.startswith("-") else None
+        mantissa, _, exponent = text.lower().partition("e")
+        return Decimal(0) if exponent.startswith("-") or not Decimal(mantissa) else None
 
 
 def _hexadecimal(text: str, match: re.Match[str]) -> Decimal | None:

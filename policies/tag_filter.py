@@ -2,7 +2,7 @@ r"""Filters and exclusions: which tags count, and which part of a tag is compare
 
 Patterns are RE2's, found anywhere in a tag, as Flux's `filterTags` and `exclusionList`
 use them through Go's regexp; templates expand as Go's `Regexp.Expand`. What RE2's C++
-library takes and Go refuses (`\C`, one group name twice) is refused here. Linear time in
+library takes and Go refuses (`\C`) is refused here. Linear time in
 the tag whatever the pattern, so that a pattern from a stranger's file is harmless (C9).
 
 Pure: no I/O, no clock, no logging.
@@ -39,7 +39,7 @@ class TagFilter:
     pattern: str
     extract: str = ""
     program: Any = field(repr=False, compare=False)
-    pieces: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
+    pieces: tuple[str | tuple[int, ...], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -61,12 +61,13 @@ class TagFilter:
             return None
         if not self.extract:
             return tag
-        return b"".join(
+        expanded = b"".join(
             piece.encode("utf-8", "surrogatepass")
             if isinstance(piece, str)
-            else (match.group(piece) or b"")
+            else next((text for group in piece if (text := match.group(group)) is not None), b"")
             for piece in self.pieces
-        ).decode("utf-8", "surrogatepass")
+        )
+        return expanded.decode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +100,7 @@ def read_filter(pattern: str, extract: str = "") -> TagFilter:
         raise InvalidPolicy(
             f"the template is longer than {_MAX_TEMPLATE} characters", key="extract"
         )
-    names = {name.decode(): number for name, number in program.groupindex.items()}
-    pieces = tuple(_pieces(extract, names, program.groups))
+    pieces = tuple(_pieces(extract, _group_names(pattern), program.groups))
     return TagFilter(pattern=pattern, extract=extract, program=program, pieces=pieces)
 
 
@@ -112,7 +112,8 @@ def read_exclusion(patterns: tuple[str, ...], default: tuple[str, ...]) -> Exclu
     """
     chosen = patterns or default
     programs = tuple(_compile(pattern, key="exclude") for pattern in chosen)
-    quick = _PERHAPS_STORED_BESIDE if chosen is STORED_BESIDE_IMAGES else None
+    ours = set(chosen) <= set(STORED_BESIDE_IMAGES)
+    quick = _PERHAPS_STORED_BESIDE if ours else None
     return Exclusion(patterns=chosen, programs=programs, quick=quick)
 
 
@@ -126,13 +127,8 @@ def _compile(pattern: str, *, key: str) -> Any:
     text = _as_bytes(pattern)
     if len(text) > _MAX_PATTERN:
         raise InvalidPolicy(f"the pattern is longer than {_MAX_PATTERN} bytes", key=key)
-    names = []
-    for special in _specials(pattern):
-        if special == r"\C":
-            raise InvalidPolicy(rf"the pattern {pattern!r} holds \C", key=key, hint=hint)
-        names.append(special)
-    if len(set(names)) < len(names):
-        raise InvalidPolicy(f"the pattern {pattern!r} names a group twice", key=key)
+    if any(token[0] == r"\C" for token in _TOKEN.finditer(pattern)):
+        raise InvalidPolicy(rf"the pattern {pattern!r} holds \C", key=key, hint=hint)
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _PROGRAM_MEMORY
@@ -146,27 +142,33 @@ def _compile(pattern: str, *, key: str) -> Any:
         ) from failure
 
 
-# Quoted text, escapes, classes (a `]` first in one is itself) and the openings of named groups.
+# Quoted text, escapes, classes (a `]` first in one is itself) and the openings of groups.
 _TOKEN = re.compile(
     r"\\Q.*?(?:\\E|\Z)"
     r"|\\."
     r"|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]"
-    r"|\(\?P?<([^>]*)>",
+    r"|(?P<group>\((?:(?!\?)|\?P?<(?P<name>[^>]*)>))",
     re.DOTALL,
 )
 
 
-def _specials(pattern: str) -> Iterator[str]:
-    r"""Yield `\C` for each one that means any byte, and the name of each named group."""
-    for token in _TOKEN.finditer(pattern):
-        if token[0] == r"\C":
-            yield r"\C"
-        elif token[1] is not None:
-            yield f"<{token[1]}>"
+def _group_names(pattern: str) -> dict[str, tuple[int, ...]]:
+    """Return the numbers of each named group; a name may stand twice, in two branches."""
+    names: dict[str, tuple[int, ...]] = {}
+    groups = (token["name"] for token in _TOKEN.finditer(pattern) if token["group"])
+    for number, name in enumerate(groups, start=1):
+        if name is not None:
+            names[name] = (*names.get(name, ()), number)
+    return names
 
 
-def _pieces(template: str, names: dict[str, int], groups: int) -> Iterator[str | int]:
-    """Yield the template's literal texts and group numbers, by the rules of Go's Expand."""
+def _pieces(
+    template: str, names: dict[str, tuple[int, ...]], groups: int
+) -> Iterator[str | tuple[int, ...]]:
+    """Yield the template's texts and groups, by the rules of Go's Expand.
+
+    Of several groups the first that took part in the match counts.
+    """
     rest = template
     while True:
         literal, dollar, rest = rest.partition("$")
@@ -185,9 +187,9 @@ def _pieces(template: str, names: dict[str, int], groups: int) -> Iterator[str |
         rest = after
         number = _group_number(name)
         if number is None:
-            number = names.get(name)
-        if number is not None and number <= groups:
-            yield number
+            yield names.get(name, ())
+        elif number <= groups:
+            yield (number,)
 
 
 def _group_name(text: str) -> tuple[str, str]:
