@@ -127,8 +127,11 @@ def _serve(make: Callable[[], S]) -> Iterator[S]:
         server.stop()
 
 
-def _serve_registry(paths: pytest.TempPathFactory, mode: Mode) -> Iterator[Distribution]:
-    for registry in _serve(lambda: Distribution(paths.mktemp(f"registry-{mode}"), mode=mode)):
+def _serve_registry(
+    paths: pytest.TempPathFactory, mode: Mode, *, on_disk: bool = False
+) -> Iterator[Distribution]:
+    folder = paths.mktemp(f"registry-{mode}")
+    for registry in _serve(lambda: Distribution(folder, mode=mode, on_disk=on_disk)):
         yield registry
         registry.shut_down()
 
@@ -166,7 +169,7 @@ def registry_mtls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribu
 @pytest.fixture
 def registry_to_stop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Distribution]:
     """A real registry for this test alone, which may stop and start it."""
-    yield from _serve_registry(tmp_path_factory, "open")
+    yield from _serve_registry(tmp_path_factory, "open", on_disk=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 Modes: `open`; `htpasswd` (Basic); `bearer` (tokens from a service of ours, checked by the registry
 itself); `tls` (https by a private authority); `mtls` (the same, and clients must show a
-certificate). Content lies on disk, so a stopped registry comes back with it. Deleting is allowed.
+certificate). Deleting is allowed. Content lies in memory, or on disk where it must outlive a stop.
 """
 
 import json
@@ -27,10 +27,11 @@ class Distribution(Pusher):
     Raises `Missing` when the program cannot be had.
     """
 
-    def __init__(self, folder: Path, *, mode: Mode = "open") -> None:
+    def __init__(self, folder: Path, *, mode: Mode = "open", on_disk: bool = False) -> None:
         program = binaries.find("registry")
         folder.mkdir(parents=True, exist_ok=True)
         self.mode = mode
+        self._on_disk = on_disk
         self._folder = folder
         self._port = free_port()
         self._tokens = TokenService({CREDENTIALS[0]: CREDENTIALS[1]}) if mode == "bearer" else None
@@ -74,11 +75,13 @@ class Distribution(Pusher):
 
     def _write_configuration(self) -> None:
         listen: dict[str, Any] = {"addr": f"127.0.0.1:{self._port}", "secret": "only for tests"}
+        content = str(self._folder / "content")
+        storage = {"filesystem": {"rootdirectory": content}} if self._on_disk else {"inmemory": {}}
         fields: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
             "storage": {
-                "filesystem": {"rootdirectory": str(self._folder / "content")},
+                **storage,
                 "delete": {"enabled": True},
                 "maintenance": {"uploadpurging": {"enabled": False}},
             },
