@@ -244,7 +244,7 @@ def write_remembered(remembered: Remembered) -> bytes:
             {
                 "key": one.key,
                 "branch": one.branch,
-                "head": one.head,
+                "head": str(one.head),
                 "opened": one.opened.isoformat(),
                 "pushed": [moment.isoformat() for moment in one.pushed],
                 "changes": [change.as_json() for change in one.changes],

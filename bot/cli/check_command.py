@@ -1,0 +1,183 @@
+"""`pilotfish check`: configuration, markers, policies, credentials; every fault at once.
+
+Reads the files below PATH as they are now, so that a change can be checked before it is
+pushed. Nothing is written. With `--offline` no registry and no remote is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bot.cli.faults import has_errors
+from bot.cli.options import parser, read_display
+from bot.errors import FaultsError, Problem, ProductError, Severity
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bot.cli.options import Display
+    from bot.cli.places import Place
+    from bot.update.configuration import Configured
+    from bot.update.survey import Bound
+
+_DONE, _ERROR, _CONFIG = 0, 1, 2
+_OUR_ROOMS = ("bot", "policies", "reconciler")
+_EXAMPLES = """\
+  pilotfish check                         this folder, its registries and its remote
+  pilotfish check clusters/prod --offline
+  pilotfish check -o json
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Findings:
+    """What is good, in words, and what is not; `wrong_files` when a person must edit one."""
+
+    good: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    wrong_files: bool = False
+
+
+def run(argv: list[str]) -> int:
+    """Check and print; exit 2 where a file is wrong, 1 where something cannot be reached."""
+    given = _parser().parse_args(argv)
+    display = read_display(given)
+    findings = asyncio.run(_check(given, display))
+    _show(findings, display)
+    if not has_errors(findings.problems):
+        return _DONE
+    return _CONFIG if findings.wrong_files else _ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "check", "Find every fault before it matters; writes nothing.", examples=_EXAMPLES
+    )
+    made.add_argument("path", nargs="?", default=".", metavar="PATH")
+    made.add_argument("--offline", action="store_true", help="ask no registry and no remote")
+    return made
+
+
+async def _check(given: argparse.Namespace, display: Display) -> _Findings:
+    from bot.cli.folder_config import config_of
+    from bot.cli.places import find_place
+    from bot.update.survey import read_bindings
+    from bot.update.trees import FolderTree
+
+    findings = _Findings()
+    findings.problems += _strangers()
+    place = await find_place(given.path, None)
+    try:
+        configured = await config_of(place)
+    except FaultsError as faults:
+        findings.problems += faults.problems
+        findings.wrong_files = True
+        return findings
+    findings.problems += configured.problems
+    config = configured.config
+    sources = ", ".join(config.source[:3]) + (" …" if len(config.source) > 3 else "")  # noqa: PLR2004
+    findings.good.append(
+        f"configuration: {len(config.policies)} policies, {len(config.updates)} updates"
+        f" ({sources or 'nothing configured: inline markers are enough'})"
+    )
+    tree = FolderTree(root=place.root)
+    bound = await read_bindings(tree, config, config.updates, below=place.below)
+    findings.problems += bound.problems
+    findings.wrong_files = has_errors(findings.problems)
+    findings.good.append(f"markers: {bound.marked} fields, {len(bound.bindings)} followed")
+    if not given.offline:
+        await _ask_registries(configured, bound, findings, display)
+        await _ask_remote(place, findings)
+    return findings
+
+
+def _strangers() -> list[Problem]:
+    """Notice another distribution that provides one of our import names."""
+    from importlib.metadata import packages_distributions
+
+    provided = packages_distributions()
+    strangers = {room: sorted(set(provided.get(room, [])) - {"pilotfish"}) for room in _OUR_ROOMS}
+    return [
+        Problem(
+            severity=Severity.ERROR,
+            message=f"the package {', '.join(names)} also provides {room!r} in this environment",
+            hint="Install pilotfish in an environment of its own (pipx, uv tool, the image)",
+        )
+        for room, names in strangers.items()
+        if names
+    ]
+
+
+async def _ask_registries(
+    configured: Configured, bound: Bound, findings: _Findings, display: Display
+) -> None:
+    from bot.cli.asking import scanner_for
+    from bot.cli.draw import progress
+    from bot.clock import SystemClock
+    from bot.planning.holds import HoldBook
+    from bot.update.survey import survey
+
+    with progress("asking registries", display) as advance:
+        try:
+            async with scanner_for(configured.config, folder=configured.folder) as scanner:
+                found = await survey(
+                    bound,
+                    scanner,
+                    HoldBook(records=()),
+                    now=SystemClock().now(),
+                    base="",
+                    progress=advance,
+                )
+        except FaultsError as faults:
+            findings.problems += faults.problems
+            return
+    known = set(bound.problems)
+    findings.problems += [one for one in found.plan.problems if one not in known]
+    if found.asked:
+        good = found.asked - found.failed
+        findings.good.append(f"registries: {good} of {found.asked} images could be asked")
+
+
+async def _ask_remote(place: Place, findings: _Findings) -> None:
+    from bot.cli.places import open_place
+
+    if not place.url:
+        findings.good.append("remote: none; `--deliver files` edits this folder in place")
+        return
+    try:
+        async with open_place(place) as remote:
+            base = await remote.default_branch()
+            await remote.read_notes()
+    except ProductError as fault:
+        findings.problems.append(
+            Problem(
+                severity=Severity.ERROR,
+                message=fault.what,
+                file=fault.where or place.url,
+                hint=fault.hint,
+            )
+        )
+    else:
+        findings.good.append(f"remote: {place.url} can be read, its base is {base}")
+
+
+def _show(findings: _Findings, display: Display) -> None:
+    if display.json:
+        problems = [one.as_json() for one in findings.problems]
+        print(json.dumps({"good": findings.good, "problems": problems}, ensure_ascii=False))
+        return
+    import sys
+
+    from bot.cli.draw import coloured
+    from bot.cli.faults import tell_problems
+
+    for line in findings.good:
+        print(coloured("✓", "green", display), line)
+    sys.stdout.flush()
+    tell_problems(findings.problems)
+    errors = sum(1 for one in findings.problems if one.severity is Severity.ERROR)
+    warnings = sum(1 for one in findings.problems if one.severity is Severity.WARNING)
+    print(f"{errors} errors, {warnings} warnings")
