@@ -69,6 +69,10 @@ class PushRefusedError(RefusedError):
     """The remote took the connection and refused the change: a hook, or a protected branch."""
 
 
+class UnsafeObjectsError(RefusedError):
+    """The remote sent objects that git's checks refuse."""
+
+
 class UnsafeEditError(RefusedError):
     """An edit that would touch a link, a submodule, or more than was asked for."""
 
@@ -187,7 +191,7 @@ def translate_network(result: Completed, *, where: str) -> ProductError:
     if _CORRUPT.search(own) and not _FSCK.search(own):
         return _corrupt(own, where)
     if _FSCK.search(own):
-        return RefusedError(
+        return UnsafeObjectsError(
             f"the remote sent objects that git's checks refuse: {_gist(own)}",
             where=where,
             hint="Look at the history of this repository with git fsck",

@@ -15,7 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.git.faults import GitUnavailableError, translate_network
+from bot.git.faults import (
+    CorruptCacheError,
+    GitUnavailableError,
+    UnsafeObjectsError,
+    translate_network,
+)
 from bot.git.names import RefName, Sha, is_branch_name
 
 if TYPE_CHECKING:
@@ -98,6 +103,9 @@ async def fetch_refs(git: Git, cache: Cache, clock: Clock, refs: Iterable[str]) 
     """Fetch refs by their full names and return their commits.
 
     Raises:
+        CorruptCacheError: The cache must begin anew, without leaving blobs out: before 2.46
+            git does not excuse harmless old faults in a history that comes without blobs.
+        UnsafeObjectsError: The objects are refused either way.
         ProductError: It failed; also when one of them is gone.
     """
     names = list(refs)
@@ -109,9 +117,15 @@ async def fetch_refs(git: Git, cache: Cache, clock: Clock, refs: Iterable[str]) 
     elif not any((cache.git / "objects" / "pack").glob("*.pack")):
         options.append("--depth=1")
     specs = [f"+{name}:{_kept(name)}" for name in names]
-    await with_patience(
-        git, clock, "fetch", *options, "--end-of-options", "origin", *specs, more=more
-    )
+    try:
+        await with_patience(
+            git, clock, "fetch", *options, "--end-of-options", "origin", *specs, more=more
+        )
+    except UnsafeObjectsError as fault:
+        if not cache.can_filter:
+            raise
+        cache.remember_filter(False)
+        raise CorruptCacheError(fault.what, where=git.where, hint=fault.hint) from fault
     return await kept_commits(git, names)
 
 

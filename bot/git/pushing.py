@@ -101,7 +101,7 @@ async def _try(git: Git, move: Move) -> PushResult | ProductError:
     """Push once and return the outcome; a fault is returned, for the caller to look further."""
     try:
         result = await git.network(
-            "push", "--porcelain", "--quiet", "--no-verify", "--no-follow-tags", "--no-signed",
+            "push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed",
             f"--force-with-lease={move.ref}:{move.expected or ''}",
             "--end-of-options", "origin", f"{move.new or ''}:{move.ref}",
         )  # fmt: skip
