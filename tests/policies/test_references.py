@@ -83,7 +83,7 @@ def test_a_repository_has_no_tag(text: str) -> None:
         ("a" * 128, True),
         ("a" * 129, False),
         ("a\n", False),
-        ("١", False),
+        ("\u0661", False),
     ],
 )
 def test_tells_a_tag(text: str, expected: bool) -> None:

@@ -64,7 +64,7 @@ def test_reads_leniently_and_prints_strictly(text: str, printed: str) -> None:
         "1.2.x",
         "a",
         "1.2.3\n",
-        "١.2.3",
+        "\u0661.2.3",
         "18446744073709551616.0.0",
         "1.0.99999999999999999999",
         "1.0.0-" + "a" * 300,
