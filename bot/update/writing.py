@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.planning.plan import Update
+    from bot.planning.template import MessageChange
     from bot.update.configuration import Configured
 
 AUTHOR_NAME = "pilotfish"
@@ -73,8 +74,46 @@ def _message(configured: Configured) -> Callable[[str, Sequence[Update]], str]:
         chosen = own if own is not None and own.message else common
         if not chosen.message:
             return default_message(name, updates)
-        from bot.planning.template_values import render_message
-
-        return render_message(chosen, updates)
+        return _rendered(chosen, updates)
 
     return text
+
+
+def _rendered(settings: CommitSettings, updates: Sequence[Update]) -> str:
+    """Return the person's template with Flux's data of these updates."""
+    from bot.planning.template import MessageValues, render
+
+    rule = updates[0].binding.update
+    values = MessageValues(
+        automation_name=rule.name,
+        automation_namespace=rule.namespace or "",
+        changes=tuple(_change(one) for one in updates),
+        values=settings.values,
+    )
+    return render(settings.message, values, where=rule.where or "commit.message")
+
+
+def _change(update: Update) -> MessageChange:
+    from bot.planning.template import MessageChange
+
+    field = update.binding.field
+    digest = f"@{update.digest}" if update.digest else ""
+    return MessageChange(
+        file=update.file,
+        old_value=field.value,
+        new_value=update.value,
+        setter=setter_of(update),
+        image=f"{update.binding.image}:{update.to_tag}{digest}",
+        api_version=field.identity.api_version,
+        kind=field.identity.kind,
+        namespace=field.identity.namespace,
+        name=field.identity.name,
+    )
+
+
+def setter_of(update: Update) -> str:
+    """Return what Flux calls the setter: the marker's text, for an inline one its policy."""
+    from bot.rewrite.marker import FluxMarker
+
+    marker = update.binding.field.marker
+    return marker.text if isinstance(marker, FluxMarker) else update.binding.policy_name
