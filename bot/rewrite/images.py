@@ -23,6 +23,7 @@ from bot.rewrite.nodes import Kind, Node, UnreadableError, parse
 from bot.rewrite.offsets import Offsets
 from bot.rewrite.siblings import (
     image_beside,
+    is_bare_digest,
     is_digest,
     is_image,
     is_repository,
@@ -32,7 +33,6 @@ from bot.rewrite.siblings import (
 from bot.rewrite.tree import NEEDLES, search_file
 
 if TYPE_CHECKING:
-
     from bot.rewrite.marker import FluxMarker, InlineMarker
 
 _FLUX_GROUP = "image.toolkit.fluxcd.io/"
@@ -272,7 +272,7 @@ class _Finder:
             return bool(node.text("name") or node.text("newName"))
         above = key_name(node)
         if node.text("repository"):
-            beside = any(node.child(key) is not None for key in ("tag", "digest", "pullPolicy"))
+            beside = any(node.text(key) for key in ("tag", "digest", "pullPolicy"))
             return beside or above.endswith("image")
         named = bool(node.text("name") and node.text("tag"))
         return named and (above.endswith("image") or (self.kind == "kustomize" and above == ""))
@@ -296,8 +296,9 @@ class _Finder:
             registry = node.text("registry")
             image = f"{registry}/{name.value}" if registry else name.value
         if image and is_repository(image) and (said is None or _TAG_LIKE.match(said)):
-            whole = digest if digest is None or is_digest(digest) else None
-            self._add(holder, image, said, whole)
+            if digest and is_bare_digest(digest):
+                digest = f"sha256:{digest}"
+            self._add(holder, image, said, digest if digest and is_digest(digest) else None)
 
     def _names_image(self, node: Node, key: str, value: Node) -> bool:
         text = value.value

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.rewrite.nodes import Node
 
 _DIGEST = re.compile(r"sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})\Z")
+_BARE_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _REFERENCE = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?"
     r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
@@ -33,6 +34,11 @@ _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 def is_digest(text: str) -> bool:
     """Return whether `text` is a digest of a known algorithm."""
     return _DIGEST.match(text) is not None
+
+
+def is_bare_digest(text: str) -> bool:
+    """Return whether `text` is a SHA-256 digest without the name of its algorithm."""
+    return _BARE_DIGEST.match(text) is not None
 
 
 def is_image(text: str) -> bool:

@@ -19,7 +19,7 @@ from bot.rewrite.line_rule import marked_lines, unquoted
 from bot.rewrite.marker import FluxMarker, Part
 from bot.rewrite.nodes import UnreadableError, parse, signature_of
 from bot.rewrite.offsets import Offsets
-from bot.rewrite.siblings import split_image
+from bot.rewrite.siblings import is_bare_digest, split_image
 from bot.rewrite.spelling import double_quoted, may_be_plain, single_quoted
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def new_value(field: Field, *, image: str, tag: str, digest: str | None) -> str:
         case Part.NAME:
             return old if ours else image
         case Part.DIGEST:
-            return digest or ""
+            return _as_written(digest or "", old) if ours else digest or ""
         case Part.TAG_AT_DIGEST:
             return tag + suffix
         case Part.TAG:
@@ -84,8 +84,13 @@ def new_values(
                 where=field.where,
                 hint="Give the digest with the tag, or remove the digest key",
             )
-        pairs.append((field.companion, digest))
+        pairs.append((field.companion, _as_written(digest, field.companion.value)))
     return [(one, value) for one, value in pairs if not is_current(one, value)]
+
+
+def _as_written(digest: str, old: str) -> str:
+    """Return `digest` without its algorithm where the old one had none, as charts may want."""
+    return digest.removeprefix("sha256:") if is_bare_digest(old) else digest
 
 
 def is_current(field: Field, value: str) -> bool:
