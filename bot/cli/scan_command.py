@@ -41,17 +41,7 @@ class Finding:
 
     def as_json(self, *, asked: bool) -> dict[str, Any]:
         """Return the form of the contract."""
-        one = self.use
-        found: dict[str, Any] = {
-            "file": one.file,
-            "line": one.line,
-            "column": one.column,
-            "kind": one.kind,
-            "image": one.image,
-            "tag": one.tag,
-            "digest": one.digest,
-            "policy": one.marker,
-        }
+        found: dict[str, Any] = self.use.as_json()
         if asked:
             found |= {
                 "newest": self.newest or None,
@@ -219,7 +209,7 @@ def _row(one: Finding) -> tuple[str, ...]:
     use = one.use
     digest = f"@{use.digest.partition(':')[2][:12]}…" if use.digest else ""
     tag = f"{use.tag or ''}{digest}" or "(none)"
-    return f"{use.file}:{use.line}", use.kind, use.image, tag, use.marker or ""
+    return f"{use.file}:{use.line}", use.kind, use.image, tag, use.marker.text if use.marker else ""
 
 
 def _outdated_row(one: Finding) -> tuple[str, ...]:

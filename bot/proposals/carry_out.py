@@ -24,6 +24,7 @@ from bot.rewrite.splice import edit_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from bot.config.model import UpdateRule
     from bot.git.remote import Remote
     from bot.git.signing import Signing
     from bot.rewrite.fields import Field
@@ -39,7 +40,7 @@ class Writing:
     `message` turns the name and the updates of a commit into its text without trailers.
     """
 
-    author: Identity
+    author: Callable[[UpdateRule], Identity]
     when: datetime
     signing: Signing | None
     base: Sha
@@ -77,7 +78,7 @@ async def make_commit(
         writing.base,
         edits,
         message=text,
-        author=writing.author,
+        author=writing.author(planned.update),
         when=writing.when,
         signing=writing.signing,
     )

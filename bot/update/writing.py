@@ -38,7 +38,7 @@ def writing_for(configured: Configured, remote: Remote, *, base: Sha, now: datet
     """
     commit = configured.config.commit
     return Writing(
-        author=author_of(commit, parse_remote_url(remote.url).host),
+        author=lambda rule: author_of(rule.commit, commit, parse_remote_url(remote.url).host),
         when=now,
         signing=_signing(commit.signing, configured),
         base=base,
@@ -46,10 +46,11 @@ def writing_for(configured: Configured, remote: Remote, *, base: Sha, now: datet
     )
 
 
-def author_of(commit: CommitSettings, host: str) -> Identity:
-    """Return the configured author, else ours at the remote's host."""
+def author_of(own: CommitSettings | None, common: CommitSettings, host: str) -> Identity:
+    """Return the update's own author, else the configured one, else ours at the remote's host."""
+    chosen = own if own is not None and own.author_email else common
     email = f"pilotfish@users.noreply.{host}" if host else "pilotfish@localhost"
-    return Identity(name=commit.author_name or AUTHOR_NAME, email=commit.author_email or email)
+    return Identity(name=chosen.author_name or AUTHOR_NAME, email=chosen.author_email or email)
 
 
 def _signing(settings: SigningSettings | None, configured: Configured) -> Signing | None:
