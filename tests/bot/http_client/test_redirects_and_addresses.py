@@ -105,9 +105,7 @@ async def test_more_than_three_hops_are_too_many(first: Redirecting) -> None:
     assert len(first.requests) == 4
 
 
-@pytest.mark.parametrize(
-    "location", ["", "ftp://host/x", "http://user:word@host/", "http:///x", "http://a b/"]
-)
+@pytest.mark.parametrize("location", ["", "ftp://host/x", "http://user:word@host/", "http://a b/"])
 async def test_a_redirect_to_nowhere_is_refused(first: Redirecting, location: str) -> None:
     first.location = location
 
