@@ -177,7 +177,7 @@ def _show(findings: _Findings, display: Display) -> None:
     for line in findings.good:
         print(coloured("✓", "green", display), line)
     sys.stdout.flush()
-    tell_problems(findings.problems)
+    tell_problems(findings.problems, every=display.verbosity > 0)
     errors = sum(1 for one in findings.problems if one.severity is Severity.ERROR)
     warnings = sum(1 for one in findings.problems if one.severity is Severity.WARNING)
     print(f"{errors} errors, {warnings} warnings")

@@ -166,6 +166,6 @@ def _show(considered: list[Considered], report: Report, display: Display, *, eve
         if len(shown) < len(rows):
             print(f"  … and {len(rows) - len(shown)} more; --all shows them")
         print()
-    tell_problems(report.problems)
+    tell_problems(report.problems, every=display.verbosity > 0)
     if considered:
         print(f"decided at {_now()}")

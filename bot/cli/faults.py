@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.errors import Problem
 
 _ERROR = 1
+_SHOWN_ALIKE = 3
 _USAGE = 2
 
 
@@ -51,13 +52,25 @@ def tell(fault: ProductError) -> None:
     sys.stderr.write(redact("pilotfish: " + "\n".join(lines)) + "\n")
 
 
-def tell_problems(problems: Iterable[Problem]) -> None:
-    """Write each problem to standard error, a line and what to do about it."""
+def tell_problems(problems: Iterable[Problem], *, every: bool = True) -> None:
+    """Write each problem to standard error, a line and what to do about it.
+
+    Without `every`, those of one place or kind beyond the third are counted, not shown: twenty
+    templates that no parser reads, or thirty images of one registry that is down.
+    """
+    alike: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in problems:
-        place = f"{problem.where}: " if problem.where else ""
-        sys.stderr.write(redact(f"{problem.severity.value}: {place}{problem.message}") + "\n")
-        if problem.hint:
-            sys.stderr.write(redact(f"  {problem.hint}") + "\n")
+        host = "" if problem.line else problem.file
+        alike.setdefault((problem.severity.value, problem.hint, host), []).append(problem)
+    for group in alike.values():
+        shown = group if every else group[:_SHOWN_ALIKE]
+        for problem in shown:
+            place = f"{problem.where}: " if problem.where else ""
+            sys.stderr.write(redact(f"{problem.severity.value}: {place}{problem.message}") + "\n")
+        if len(shown) < len(group):
+            sys.stderr.write(f"  … and {len(group) - len(shown)} more like these; -v shows all\n")
+        if group[0].hint:
+            sys.stderr.write(redact(f"  {group[0].hint}") + "\n")
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:

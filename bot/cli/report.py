@@ -96,7 +96,7 @@ def show_report(report: Report, display: Display, *, dry_run: bool) -> None:
     from bot.cli.faults import tell_problems
 
     sys.stdout.flush()
-    tell_problems(report.problems)
+    tell_problems(report.problems, every=display.verbosity > 0)
     print(_sentence(report, dry_run=dry_run))
 
 

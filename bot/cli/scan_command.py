@@ -201,7 +201,7 @@ def _show(
         heads = ("where", "kind", "image", "tag", "followed by")
         table(heads, rows, display, styles=("cyan", "dim", "", "bold", "green"))
     sys.stdout.flush()
-    tell_problems(problems)
+    tell_problems(problems, every=display.verbosity > 0)
     print(_sentence(findings, asked=asked, path=path))
 
 
