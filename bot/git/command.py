@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.errors import ConfigError
 from bot.git.faults import GitTooOldError, translate_local, translate_network
 from bot.git.remote_url import RemoteUrl, Transport
 from bot.git.settings import (
@@ -75,9 +76,9 @@ class Git:
         """Run git on the cache alone.
 
         Raises:
-            CorruptCacheError: The cache is damaged.
-            DiskFullError: It cannot be written.
-            GitUnavailableError: git ended with another status than `accepted`.
+            CorruptCacheError: git ended with another status than `accepted`: the cache is
+                damaged, or an object that was named is not there.
+            DiskFullError: The cache cannot be written.
         """
         result = await self._run(arguments, stdin, more, _LOCAL_TIMEOUT_S, max_output_bytes)
         if result.code not in accepted:
@@ -192,8 +193,19 @@ def write_secret(path: Path, secret: Secret) -> None:
 
 
 def copy_key(source: Path, target: Path) -> Path:
-    """Copy a private key so that only we may read it, as ssh demands of its keys."""
-    content = source.read_bytes()
+    """Copy a private key so that only we may read it, as ssh demands of its keys.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        content = source.read_bytes()
+    except OSError as fault:
+        raise ConfigError(
+            f"the key file {source} cannot be read ({fault.strerror})",
+            where=str(source),
+            hint="Check its path and rights",
+        ) from fault
     write_private(target, content if content.endswith(b"\n") else content + b"\n")
     return target
 

@@ -81,7 +81,13 @@ def _any(*texts: str) -> re.Pattern[str]:
     return re.compile("|".join(texts), re.IGNORECASE)
 
 
-_DISK = _any("no space left on device", "disk quota exceeded", "file too large")
+_DISK = _any(
+    "no space left on device",
+    "disk quota exceeded",
+    "file too large",
+    "out of diskspace",
+    "died of signal 25",
+)
 _HOST_KEY = _any("host key verification failed", "remote host identification has changed")
 _ACCESS = _any(
     "authentication failed",
@@ -108,7 +114,11 @@ _CORRUPT = _any(
     "bad object",
     "unable to (?:read|parse) (?:tree|object|commit)",
     "unable to unpack",
-    "packfile .* (?:cannot be|is)",
+    "packfile .* (?:cannot be|is|does not)",
+    "is not a git packfile",
+    "reference broken",
+    "bad shallow line",
+    "not a tree object",
     "index file .* is",
     "not a git repository",
     "missing (?:blob|tree|commit|object)",
@@ -204,17 +214,13 @@ def translate_network(result: Completed, *, where: str) -> ProductError:
 
 
 def translate_local(result: Completed, *, where: str) -> ProductError:
-    """Return the error for a command that worked on our cache alone and failed."""
-    own = own_lines(result.error_text)
+    """Return the error for a command that worked on our cache alone and failed.
+
+    With arguments that are checked before, there are two causes only: no room, or damage.
+    """
     if is_disk_full(result):
         return _disk_full(where)
-    if _CORRUPT.search(own):
-        return _corrupt(own, where)
-    return GitUnavailableError(
-        f"git failed: {_gist(own) or f'exit status {result.code}'}",
-        where=where,
-        hint="Try again; if it stays, delete the cache folder",
-    )
+    return _corrupt(own_lines(result.error_text) or f"exit status {result.code}", where)
 
 
 def _disk_full(where: str) -> DiskFullError:

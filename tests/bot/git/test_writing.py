@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import RefusedError
-from bot.git.faults import UnsafeEditError
+from bot.git.faults import CorruptCacheError, UnsafeEditError
 from bot.git.names import Sha
 from tests.bot.git.situations import BOT, WHEN, Opener, build, plant
 from tests.servers.git_host import GitHost
@@ -152,5 +152,5 @@ async def test_an_unknown_parent_is_no_parent(git_host: GitHost, opened: Opener)
 
     async with opened(fleet.url_http) as remote:
         await remote.fetch("main")
-        with pytest.raises(Exception, match=r"git failed|damaged"):
+        with pytest.raises(CorruptCacheError):
             await build(remote, Sha("1" * 40))
