@@ -51,7 +51,7 @@ def without_future(facts: Facts, now: datetime) -> Facts:
         created, why[Fact.CREATED] = None, f"it lies in the future ({created:%Y-%m-%d})"
     if pushed is not None and pushed > limit:
         pushed, why[Fact.PUSHED] = None, f"it lies in the future ({pushed:%Y-%m-%d})"
-    if len(why) == len(facts.unavailable):
+    if why == facts.unavailable:
         return facts
     return replace(facts, created=created, pushed=pushed, unavailable=why)
 

@@ -216,12 +216,24 @@ class _Walk:
             why = f"denied: {denied.reason}" if denied.reason else "denied by the policy"
             self.rejected.append(Rejected(tag=tag, reason=why))
             return False
+        undated = self._undated(tag)
+        if undated:
+            self.rejected.append(Rejected(tag=tag, reason=undated))
+            return False
         held = self._hold(candidate) or (None if is_refresh else self._jump(candidate))
         if held is None and tag not in self.missing:
             held = self._age(tag) or self._platforms(tag) or self._digest(tag)
         if held is not None:
             self.held.append(held)
         return held is None and tag not in self.missing
+
+    def _undated(self, tag: str) -> str:
+        """Return why a tag that was ranked by its date has none after all: only now knows."""
+        known = self.facts.get(tag, NO_FACTS)
+        for fact in self.policy.rule.needs & _DATES:
+            if getattr(known, fact.value) is None:
+                return f"its {fact.value} date counts for nothing: {known.unavailable[fact]}"
+        return ""
 
     def _hold(self, candidate: Candidate) -> Held | None:
         for hold in self.holds:

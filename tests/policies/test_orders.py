@@ -197,7 +197,8 @@ def test_nothing_is_chosen_before_every_date_is_known() -> None:
 
 def test_a_date_in_the_future_is_none() -> None:
     future = NOW + timedelta(hours=1)
-    facts = without_future(Facts(created=future, pushed=future), NOW)
+    old_reasons = {Fact.CREATED: "unreadable", Fact.PUSHED: "unreadable"}
+    facts = without_future(Facts(created=future, pushed=future, unavailable=old_reasons), NOW)
 
     assert facts.created is None
     assert facts.pushed is None

@@ -161,6 +161,22 @@ def test_asks_for_the_facts_that_it_may_need() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("rule", "needs"),
+    [
+        ({"semver": "*"}, set()),
+        ({"alphabetical": "asc"}, set()),
+        ({"numerical": "asc"}, set()),
+        ({"calver": "YYYY"}, set()),
+        ({"newest-built": True}, {Fact.CREATED}),
+        ({"newest-pushed": True}, {Fact.PUSHED}),
+        ({"digest-of": True}, {Fact.DIGEST}),
+    ],
+)
+def test_only_dates_and_digests_cost_requests(rule: dict[str, object], needs: set[Fact]) -> None:
+    assert read_policy(rule, native=True).needs == needs
+
+
 def test_a_range_switches_identity_and_jump_guard_off() -> None:
     ranged, free = policy(), read_policy({"semver": True}, native=True)
 
