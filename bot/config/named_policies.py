@@ -33,20 +33,10 @@ def read_defaults(root: Node, faults: Faults) -> Mapping[str, object]:
     if section is None or section.kind is not Kind.MAPPING:
         return MappingProxyType({})
     options = _options(section, faults)
-    fine = True
-    for name in options:
-        if name in NOT_FOR_DEFAULTS:
-            faults.add(
-                section.key_place(name),
-                f"{name!r} cannot be a default",
-                "Say it with each policy",
-            )
-            fine = False
-    known = {name: value for name, value in options.items() if name in ALLOWED_OPTIONS}
-    if not fine or len(known) < len(options):
-        return MappingProxyType({})
-    policy = _checked({**_SAMPLE_RULE, **known}, section, faults, what="the defaults")
-    return MappingProxyType(known if policy is not None else {})
+    if any(name in NOT_FOR_DEFAULTS or name not in ALLOWED_OPTIONS for name in options):
+        return MappingProxyType({})  # a fault that the shape reports
+    policy = _checked({**_SAMPLE_RULE, **options}, section, faults, what="the defaults")
+    return MappingProxyType(options if policy is not None else {})
 
 
 def read_policies(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from bot.config.faults import Faults, nearest
-from bot.config.shape import OPERATOR_KEYS, FileShape
+from bot.config.shape import NOT_FOR_DEFAULTS, OPERATOR_KEYS, FileShape
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -49,8 +49,12 @@ def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
     above = root.at(*path[:-1]) or root
     place = above.key_place(last)
     if kind == "extra_forbidden":
-        hint = _OPERATORS if path[0] in OPERATOR_KEYS else nearest(last, _allowed_keys(path))
-        faults.add(place, f"unknown key {last!r}", hint)
+        if path[0] == "defaults" and last in NOT_FOR_DEFAULTS:
+            faults.add(place, f"{last!r} cannot be a default", "Say it with each policy")
+        else:
+            operators = len(path) == 1 and last in OPERATOR_KEYS
+            hint = _OPERATORS if operators else nearest(last, _allowed_keys(path))
+            faults.add(place, f"unknown key {last!r}", hint)
         return
     if kind == "missing":
         faults.add(above.place, f"{_dotted(path[:-1])} lacks {last!r}", f"Add the key {last!r}")
