@@ -10,6 +10,7 @@ Must not know why something is asked.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
@@ -30,6 +31,7 @@ _METADATA = frozenset(
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
+@functools.lru_cache(maxsize=1024)
 def address_of(host: str) -> Address | None:
     """Return `host` as an address, unwrapped when it holds an IPv4 one; `None` for a name."""
     try:

@@ -9,6 +9,7 @@ Must not know any API.
 from __future__ import annotations
 
 import email.utils
+import functools
 import re
 import urllib.parse
 from collections.abc import Mapping
@@ -135,6 +136,7 @@ class Origin:
         return host if _PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
 
+@functools.lru_cache(maxsize=1024)
 def origin_of(url: str) -> Origin:
     """Return the origin of an http or https address.
 

@@ -40,6 +40,7 @@ from bot.registry.documents import (
     verify_digest,
 )
 from bot.registry.host import NotFoundError, RegistryHost
+from bot.registry.push_dates import KNOWN, MAX_ANSWER_BYTES, PushDates
 from bot.registry.tag_list import PageMemory, TagList, list_all
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class RegistryClient:
         proxies: Proxies | None = None,
         http: HttpClient | None = None,
         tell: Tell | None = None,
+        push_dates: Mapping[str, PushDates] = KNOWN,
     ) -> None:
         """Take what was configured; an `http` that is given is not closed.
 
@@ -98,6 +100,7 @@ class RegistryClient:
         self._http = http or HttpClient(clock=clock, proxies=proxies)
         self._tokens = Tokens(self._http, clock=clock, tell=tell)
         self._tell = tell
+        self._push_dates = push_dates
         self._hosts: dict[str, RegistryHost] = {}
 
     async def __aenter__(self) -> Self:
@@ -228,6 +231,28 @@ class RegistryClient:
         )
         with _placed(f"{repository.registry}/{_named(repository, digest)}"):
             return read_config(answer.body, digest=digest), answer.body
+
+    async def push_date(self, repository: Repository, tag: str) -> tuple[datetime, str] | None:
+        """Return when the registry says `tag` was pushed, and in words where it says so.
+
+        `None` when this registry tells no such thing, or not of this repository.
+
+        Raises:
+            UnavailableError: It would, but is down or busy.
+            ProductError: As `list_tags`.
+        """
+        source = self._push_dates.get(repository.registry)
+        if source is None:
+            return None
+        answer = await self._http.request(
+            "GET",
+            source.address(repository.path, tag),
+            headers={"Accept": "application/json"},
+            max_bytes=MAX_ANSWER_BYTES,
+            follow=False,
+        )
+        when = source.read(answer.body, tag) if answer.status == 200 else None  # noqa: PLR2004
+        return None if when is None else (when.astimezone(UTC), source.name)
 
     async def referrers(
         self, repository: Repository, digest: str, *, artifact_type: str = ""

@@ -65,6 +65,7 @@ class Credentials:
         self._settings = {canonical_host(each.host): each for each in settings}
         self._docker_config = docker_config
         self._pull_secrets = dict(pull_secrets or {})
+        self._docker: tuple[DockerConfig | None, str] | None = None
         self._files: dict[str, DockerConfig] = {}
         self._answers: dict[tuple[str, str], Credential | str] = {}
         self._flights: dict[tuple[str, str], asyncio.Lock] = {}
@@ -114,12 +115,21 @@ class Credentials:
         configs = [
             read_docker_config(text, source=name) for name, text in self._pull_secrets.items()
         ]
-        if self._docker_config is not None and _file_of(self._docker_config).is_file():
-            try:
-                configs.append(self._read(self._docker_config))
-            except ConfigError as error:
-                faults.append(str(error))
+        if self._docker is None:
+            self._docker = self._read_docker()
+        config, fault = self._docker
+        configs += [config] if config else []
+        faults += [fault] if fault else []
         return configs
+
+    def _read_docker(self) -> tuple[DockerConfig | None, str]:
+        """Return Docker's configuration, or why it cannot be read; neither when there is none."""
+        if self._docker_config is None or not _file_of(self._docker_config).is_file():
+            return None, ""
+        try:
+            return self._read(self._docker_config), ""
+        except ConfigError as error:
+            return None, str(error)
 
     def _read(self, path: Path) -> DockerConfig:
         file = _file_of(path)

@@ -169,13 +169,14 @@ class Scanner:
             digest, last_modified = seen.digest, seen.last_modified
         if Fact.DIGEST in wanted:
             facts = replace(facts, digest=digest)
-        pushed = self._believable(last_modified)
-        if Fact.PUSHED in wanted and pushed:
-            facts = replace(facts, pushed=pushed, dated_by="Last-Modified of the manifest")
-        elif Fact.PUSHED in wanted:
-            lacking[Fact.PUSHED] = "the registry does not say when this was pushed"
-            wanted |= {Fact.CREATED}
-            looked = looked or await self._document_of(repository, tag)
+        if Fact.PUSHED in wanted:
+            pushed, source, final = await self._pushed(repository, tag, last_modified)
+            facts = replace(facts, pushed=pushed, dated_by=source if pushed else "")
+            if pushed is None:
+                lacking[Fact.PUSHED] = source
+            if pushed is None and not final:
+                wanted |= {Fact.CREATED}
+                looked = looked or await self._document_of(repository, tag)
         if Fact.PLATFORMS in wanted and looked:
             platforms = await self._platforms(repository, looked.document)
             facts = replace(facts, platforms=platforms or None)
@@ -187,6 +188,24 @@ class Scanner:
             if created is None:
                 lacking[Fact.CREATED] = source
         return replace(facts, unavailable=lacking)
+
+    async def _pushed(
+        self, repository: Repository, tag: str, last_modified: datetime | None
+    ) -> tuple[datetime | None, str, bool]:
+        """Return the push date and where it stands, or `None` and why there is none.
+
+        Then the last says whether that settles it: a registry that would tell, but does not
+        now, is asked again rather than replaced by the build date, which is older.
+        """
+        try:
+            told = await self._client.push_date(repository, tag)
+        except ProductError as error:
+            return None, str(error), True
+        if told and (when := self._believable(told[0])):
+            return when, told[1], True
+        if when := self._believable(last_modified):
+            return when, "Last-Modified of the manifest", True
+        return None, "the registry does not say when this was pushed", False
 
     async def _document_of(self, repository: Repository, tag: str) -> _Looked:
         """Return what `tag` names; by HEAD and from memory where something is remembered."""

@@ -22,7 +22,7 @@ from bot.http_client.exchange import Answer, origin_of
 from bot.registry.documents import TagPage, read_tag_page
 
 DEFAULT_PAGE_SIZE = 1000  # the most that ECR and distribution 3 allow
-_SMALLER_PAGE_SIZE = 100
+_SMALLER_SIZES = (1000, 100, 0)  # tried in turn when a registry refuses; 0 leaves it to it
 _MAX_PAGES = 10_000  # threat R7
 _MAX_BARREN_PAGES = 50  # pages in a row without a new tag; arbitrary
 # lengths at which registries cut lists on their own, seen in `peers.md` 6.2; a list that is
@@ -102,7 +102,7 @@ class _Walk:
             self._visit(target)
             page = await self._page(target)
             if page is None:
-                size = _SMALLER_PAGE_SIZE if size > _SMALLER_PAGE_SIZE else 0
+                size = next(smaller for smaller in _SMALLER_SIZES if smaller < size)
                 target = f"{self._base}?n={size}" if size else self._base
                 continue
             target, sought = await self._turn(page, size, sought=sought)

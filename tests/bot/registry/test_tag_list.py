@@ -1,7 +1,9 @@
 """Tag lists are whole or an error: pages, links, cuts, loops."""
 
+import json
 import resource
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -9,10 +11,11 @@ from bot.config.model import RegistrySettings
 from bot.errors import AccessError, UnavailableError
 from bot.http_client.exchange import TooLargeError
 from bot.registry.documents import DocumentRefusedError
-from bot.registry.tag_list import PartialListError
+from bot.registry.tag_list import PartialListError, TagList
 from policies.reference import Repository, parse_repository
 from tests.bot.registry.situations import MovedClock, open_client
 from tests.servers.distribution import Distribution
+from tests.servers.http_thread import HttpThread, Response, SeenRequest
 from tests.servers.odd_registry import OddRegistry
 
 
@@ -168,6 +171,115 @@ async def test_a_page_that_is_no_list_is_refused(odd_registry: OddRegistry) -> N
     async with open_client() as client:
         with pytest.raises(DocumentRefusedError, match="another shape"):
             await client.list_tags(at(odd_registry))
+
+
+class Peculiar(HttpThread):
+    """A registry whose tag lists are what `answer` makes of the query."""
+
+    def __init__(self, answer: Callable[[dict[str, str]], Response]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def respond(self, request: SeenRequest) -> Response:
+        return Response(body=b"{}") if request.path == "/v2/" else self._answer(request.query)
+
+
+def page(tags: list[str] | None, *, link: str = "") -> Response:
+    headers = [("Link", f'<{link}>; rel="next"')] if link else []
+    return Response(headers=headers, body=json.dumps({"name": "app", "tags": tags}).encode())
+
+
+async def listed(
+    answer: Callable[[dict[str, str]], Response], *, page_size: int | None = None
+) -> TagList:
+    server = Peculiar(answer)
+    server.start()
+    try:
+        settings = RegistrySettings(host=server.host, page_size=page_size)
+        async with open_client(settings) as client:
+            return await client.list_tags(parse_repository(f"{server.host}/app"))
+    finally:
+        server.stop()
+
+
+async def test_a_registry_that_allows_fewer_a_page_is_asked_for_fewer() -> None:
+    def answer(query: dict[str, str]) -> Response:
+        return Response(status=405) if int(query["n"]) > 1000 else page(["1", "2"])
+
+    assert (await listed(answer, page_size=10_000)).tags == ("1", "2")
+
+
+async def test_a_registry_that_knows_no_number_is_asked_without() -> None:
+    def answer(query: dict[str, str]) -> Response:
+        return Response(status=400) if "n" in query else page(["1"])
+
+    assert (await listed(answer)).tags == ("1",)
+
+
+async def test_a_registry_that_refuses_every_number_gives_no_list() -> None:
+    with pytest.raises(PartialListError, match="400"):
+        await listed(lambda _: Response(status=400))
+
+
+async def test_null_is_an_empty_list() -> None:
+    assert (await listed(lambda _: page(None))).tags == ()
+
+
+async def test_an_empty_page_in_the_middle_is_no_end() -> None:
+    def answer(query: dict[str, str]) -> Response:
+        steps = {"": ("b", []), "b": ("c", ["2"])}
+        following, tags = steps.get(query.get("last", ""), ("", ["3"]))
+        return page(tags, link=f"/v2/app/tags/list?last={following}" if following else "")
+
+    assert (await listed(answer)).tags == ("2", "3")
+
+
+async def test_empty_pages_without_an_end_are_an_error() -> None:
+    def answer(query: dict[str, str]) -> Response:
+        return page([], link=f"/v2/app/tags/list?last={int(query.get('last', 0)) + 1}")
+
+    with pytest.raises(PartialListError, match="no end after"):
+        await listed(answer)
+
+
+async def test_pages_that_repeat_under_new_names_are_an_error() -> None:
+    def answer(query: dict[str, str]) -> Response:
+        return page(["1"], link=f"/v2/app/tags/list?last={int(query.get('last', 0)) + 1}")
+
+    with pytest.raises(PartialListError, match="repeat themselves"):
+        await listed(answer)
+
+
+async def test_a_registry_that_ignores_the_number_gave_all_it_has() -> None:
+    names = [f"t{n}" for n in range(100)]
+
+    found = await listed(lambda _: page(names))
+
+    assert list(found.tags) == names
+
+
+async def test_names_that_are_no_tags_are_dropped_and_counted() -> None:
+    found = await listed(lambda _: page(["ok", "../x", "a b"]))
+
+    assert (found.tags, found.dropped) == (("ok",), 2)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '</v2/app/tags/list?last=1>; rel="next"',
+        "</v2/app/tags/list?last=1>;rel=next",
+        '</v2/app/tags/list?last=1>; title="x"; REL="prev next"',
+        '</other>; rel="prev", </v2/app/tags/list?last=1>; rel="next"',
+    ],
+)
+async def test_links_are_read_in_every_spelling(link: str) -> None:
+    def answer(query: dict[str, str]) -> Response:
+        if "last" in query:
+            return page(["2"])
+        return Response(headers=[("Link", link)], body=b'{"tags": ["1"]}')
+
+    assert (await listed(answer)).tags == ("1", "2")
 
 
 async def test_a_hundred_thousand_tags_take_seconds_and_little_memory(
