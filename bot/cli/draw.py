@@ -1,11 +1,14 @@
-"""Tables and progress bars: the one place that knows rich, imported only to draw.
+"""Tables and progress bars; rich is imported only to draw a bar that moves.
 
-Without a terminal, tables are plain text in columns, so that a log or a pipe can hold them.
+A table is text in columns, coloured where a person looks. In a terminal it is never wider than
+that; in a log or a pipe every row is one line.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,10 +16,10 @@ if TYPE_CHECKING:
 
     from bot.cli.options import Display
 
-from contextlib import contextmanager
-
 _SHOWN_CANDIDATES = 20
 _BAR_AFTER_S = 1.0
+_LONGEST_CELL = 2000  # characters; a foreign text beyond that is no text
+_CODES = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 
 
 def table(
@@ -27,40 +30,36 @@ def table(
     title: str = "",
     styles: Sequence[str] = (),
 ) -> None:
-    """Print a table to standard output; `styles` are rich styles per column."""
-    if display.colour:
-        _rich_table(headings, rows, title, styles)
-        return
-    lines = [list(headings), *[list(row) for row in rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
+    """Print a table to standard output, no wider than the terminal; `styles` are per column."""
+    from bot.cli.columns import lay_out
+    from bot.telemetry import shown
+
+    cells = [[shown(cell, max_chars=_LONGEST_CELL) for cell in row] for row in rows]
+    head, body = lay_out(headings, cells, _width())
     if title:
-        print(title)
-    for line in lines:
-        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+        print(coloured(title, "bold", display))
+    for line in head:
+        print(coloured("".join(piece.text for piece in line).rstrip(), "bold", display))
+    for line in body:
+        texts = []
+        for piece in line:
+            known = piece.column is not None and piece.column < len(styles)
+            style = styles[piece.column] if known and piece.column is not None else ""
+            texts.append(coloured(piece.text, style, display))
+        print("".join(texts).rstrip())
 
 
-def _rich_table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], title: str, styles: Sequence[str]
-) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for number, heading in enumerate(headings):
-        style = styles[number] if number < len(styles) else ""
-        made.add_column(heading, style=style or None, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    Console().print(made)
+def _width() -> int | None:
+    """Return the columns of the terminal, or as `COLUMNS` says; `None` in a file or a pipe."""
+    return shutil.get_terminal_size(fallback=(0, 0)).columns or None
 
 
 def coloured(text: str, style: str, display: Display) -> str:
-    """Return `text` with an ANSI style where a person looks, else as it is."""
-    codes = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
-    return f"\x1b[{codes[style]}m{text}\x1b[0m" if display.colour else text
+    """Return `text` in a style (words such as `bold green`) where a person looks, else as it is."""
+    if not display.colour or not style or not text:
+        return text
+    codes = ";".join(_CODES[word] for word in style.split())
+    return f"\x1b[{codes}m{text}\x1b[0m"
 
 
 def candidate_table(candidates: Sequence[dict[str, Any]], display: Display) -> None:

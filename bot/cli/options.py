@@ -54,5 +54,6 @@ def read_display(given: argparse.Namespace) -> Display:
 
     set_up_logging(verbosity=given.verbose)
     as_json = given.output == "json"
-    colour = not given.no_color and not os.environ.get("NO_COLOR") and sys.stdout.isatty()
+    wanted = sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+    colour = wanted and not given.no_color and not os.environ.get("NO_COLOR")
     return Display(json=as_json, colour=colour, quiet=given.quiet, verbosity=given.verbose)
