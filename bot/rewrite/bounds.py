@@ -1,7 +1,7 @@
 """What no parser may see: files over our bounds, told by their bytes alone.
 
 The figures are those of the threat model (YAML bombs): 5 MiB a file, 100 levels, 1,000
-documents, a million nodes. Size, encoding, directives and plain towers of brackets are
+documents, half a million nodes. Size, encoding, directives and plain towers of brackets are
 judged here before any parser starts; levels, documents, nodes and aliases are counted by
 `bot/rewrite/nodes.py` while the events come, so that a parser is stopped and never
 trusted.
@@ -16,7 +16,7 @@ import re
 MAX_BYTES = 5 * 1024 * 1024
 MAX_DEPTH = 100
 MAX_DOCUMENTS = 1_000
-MAX_NODES = 1_000_000
+MAX_NODES = 500_000  # half the threat model's figure: a verdict within five seconds
 MAX_ALIASES = 10_000  # arbitrary; real files have a few dozen
 _MAX_DIRECTIVES = 100  # libyaml compares every %TAG with all before it; arbitrary
 _TOWER = re.compile(rb"(?:[\[{]\s*){%d}" % (MAX_DEPTH + 1))
