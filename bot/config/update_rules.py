@@ -184,13 +184,14 @@ def _check_member(
     item: Node, group: str, first: dict[str, str], faults: Faults, policies: Collection[str]
 ) -> None:
     """Note a member that is no policy, or in a group already; repositories hold a slash."""
+    near = nearest(item.text, policies)
     if item.kind is not Kind.SCALAR or not item.text:
         faults.add(item.place, f"group {group!r} holds what is no policy's name", "Write a name")
     elif item.text in first:
         where = "twice" if first[item.text] == group else f"in group {first[item.text]!r} as well"
         faults.add(item.place, f"policy {item.text!r} is {where}", "Name it in one group alone")
     elif item.text not in policies and "/" not in item.text:
-        faults.add(item.place, f"there is no policy {item.text!r}", nearest(item.text, policies))
+        faults.add(item.place, f"there is no policy {item.text!r}", near or "Define it")
     first.setdefault(item.text, group)
 
 

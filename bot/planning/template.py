@@ -238,11 +238,11 @@ def _image(change: MessageChange) -> _Image:
         repository, tag = name, ""
     first, slash, rest = repository.partition("/")
     has_registry = bool(slash) and (any(sign in first for sign in ".:") or first == "localhost")
-    namespace, _, policy = change.setter.rpartition(":")
+    namespace, _, policy = change.setter.partition(":")
     return _Image(
         Repository=rest if has_registry else repository,
         Registry=first if has_registry else "index.docker.io",
         Identifier=digest or tag,
         Name=change.image,
-        Policy=_Automation(namespace, policy),
+        Policy=_Automation(namespace, policy.partition(":")[0]),
     )

@@ -230,6 +230,38 @@ def test_secrets_of_the_cluster_are_noted_once_a_registry() -> None:
     assert "docker login ghcr.io" in note.hint
 
 
+@pytest.mark.parametrize("field", ["provider: aws", "insecure: true", "certSecretRef: {name: s}"])
+def test_what_else_the_cluster_gives_is_noted(field: str) -> None:
+    reading = read(REPOSITORY.replace("interval: 5m", field), POLICY)
+
+    assert [p.severity for p in reading.problems] == [Severity.NOTE]
+    assert field.partition(":")[0] in reading.problems[0].message
+
+
+def test_an_image_with_a_variable_is_told() -> None:
+    reading = read(REPOSITORY.replace("ghcr.io/acme/app", "'${HOST}/app'"), POLICY)
+
+    assert reading.policies == ()
+    assert any("variable" in problem.message for problem in reading.problems)
+
+
+def test_a_patch_of_an_automation_is_noted() -> None:
+    text = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\n"
+
+    reading = read(text + "metadata: {name: a, namespace: b}\nspec: {interval: 1m}\n")
+
+    assert reading.updates == ()
+    assert "patch" in reading.problems[0].message
+
+
+def test_automations_that_differ_in_little_get_names_of_their_own() -> None:
+    quiet = AUTOMATION.replace("  git:\n", "  suspend: true\n  git:\n")
+
+    names = [rule.name for rule in read(SOURCE, AUTOMATION, quiet).updates]
+
+    assert len(set(names)) == 2
+
+
 def test_a_policy_without_a_namespace_finds_its_repository() -> None:
     reading = read(REPOSITORY, POLICY.replace(", namespace: flux-system", ""))
 

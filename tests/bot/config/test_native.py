@@ -251,6 +251,11 @@ BAD = [
         "'p' is twice",
         "one group alone",
     ),
+    ("updates:\n  - {name: x, group: {a: [q]}}", "2:27", "no policy 'q'", "Define it"),
+    ("updates:\n  - {name: x, group: {a: [[b]]}}", "2:27", "what is no policy's name", "Write"),
+    ("updates:\n  - {name: x, group: {'a b': [c/d]}}", "2:23", "'a b' is no name", "letters"),
+    ("updates:\n  - {name: x, group: [a]}", "2:22", "group cannot be a list", "policy, all"),
+    ("updates:\n  - {name: x, schedule: {within: Mon, timezone: Zzzzzz}}", "2:49", "Zzz", "Zones"),
     ("updates:\n  - {name: x, group: {a: []}}", "2:23", "holds no list of policies", "Name some"),
     (
         "updates:\n  - {name: x, push-branch: y}",
@@ -419,6 +424,29 @@ def test_equal_branch_names_do_not_matter_without_proposals() -> None:
     )
 
     assert len(read(text).policies) == 2
+
+
+def test_every_wrong_option_of_a_policy_is_told() -> None:
+    text = (
+        "policies:\n  p: {image: a/b, semver: '^^1', filter: '(', extract: $1, min-age: soon,\n"
+        "    digest: sometimes, exclude: ['('], max-jump: far, variant: other}\n"
+    )
+
+    messages = " | ".join(problem.message for problem in faults(text))
+
+    assert messages.count("policy 'p'") == 7
+    assert "extract" not in messages
+
+
+def test_a_default_that_another_option_rules_out_is_told_as_one() -> None:
+    assert read("defaults: {max-jump: 2}\npolicies: {p: {image: a, numerical: asc}}").policies
+
+
+@pytest.mark.parametrize("group", ["all", "policy"])
+def test_groups_may_be_said_in_a_word(group: str) -> None:
+    config = read(POLICY + f"updates: [{{name: x, group: {group}}}]")
+
+    assert config.updates[0].group.kind == group
 
 
 def test_a_wrong_default_is_told_once_not_with_every_policy() -> None:
