@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.config.model import Config, Delivery, UpdateRule
-from bot.errors import ConfigError, ConflictError, Problem
+from bot.errors import ConfigError, ConflictError, Problem, Severity
 from bot.planning.grouping import BRANCH_PREFIX, slug
 from bot.planning.holds import holds_in_force
 from bot.planning.plan import HeldTag, PlannedProposal, Update, UpdatePlan
@@ -27,6 +27,7 @@ from bot.proposals.carry_out import (
 from bot.proposals.lifecycle import Operation, Step, decide
 from bot.proposals.notes import NoteBook
 from bot.update.configuration import Configured, read_configuration
+from bot.update.forge_rule import no_proposals_here
 from bot.update.history import find_reverts
 from bot.update.survey import Asker, Bound, Progress, Survey, read_bindings, survey
 from bot.update.trees import CommitTree, Tree
@@ -134,12 +135,17 @@ async def plan_tree(
     asker: Asker,
     past: Past,
     base: str = "",
+    check: Callable[[Bound], list[Problem]] = lambda _: [],
 ) -> tuple[Survey, Report]:
-    """Return what would change in `tree`, with everything that was found on the way."""
+    """Return what would change in `tree`, with everything that was found on the way.
+
+    `check` looks at what is bound before any registry is asked; what it raises ends the run.
+    """
     config = configured.config
     report = Report(where=tree.where, base=base, configured=config.source)
     rules = [rule for rule in config.updates if not rule.branch or not base or rule.branch == base]
     bound = await read_bindings(tree, config, rules, below=request.below, only=request.only)
+    report.problems += check(bound)
     reverts = await find_reverts(*past.history, bound.bindings) if past.history else []
     now = world.clock.now()
     book = holds_in_force(past.remembered, reverts, now)
@@ -220,8 +226,6 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
 
 
 def _missing_base(base: str, remote: Remote) -> Problem:
-    from bot.errors import Severity
-
     return Problem(
         severity=Severity.ERROR,
         message=f"the branch {base}, which an update starts from, does not exist",
@@ -254,6 +258,7 @@ class _Run:
             asker=self.asker,
             past=Past(history=(self.remote, self.tip), remembered=notes.remembered),
             base=self.base,
+            check=self._forge_faults,
         )
         writing = writing_for(
             self.configured, self.remote, base=self.tip, now=self.world.clock.now()
@@ -261,6 +266,24 @@ class _Run:
         await self._deliver_commits(found, writing, report)
         await self._deliver_proposals(found, writing, report, notes)
         _join(whole, report)
+
+    def _forge_faults(self, bound: Bound) -> list[Problem]:
+        """Refuse proposals to a forge that we do not speak to; a plan tells it and goes on.
+
+        Raises:
+            ConfigError: Something bound is to be proposed, and no proposal can be opened.
+        """
+        rules = {one.update.name: one.update for one in bound.bindings}.values()
+        if not any(self._delivery(rule) is Delivery.PULL_REQUEST for rule in rules):
+            return []
+        fault = no_proposals_here(self.configured.config.forge, self.remote.url)
+        if fault is None:
+            return []
+        if not self.request.dry_run:
+            raise fault
+        return [
+            Problem(severity=Severity.ERROR, message=fault.what, file=fault.where, hint=fault.hint)
+        ]
 
     def _delivery(self, rule: UpdateRule) -> Delivery:
         return self.request.deliver or rule.deliver
