@@ -16,9 +16,9 @@ from bot.errors import Problem, Severity
 from bot.planning.plan import Considered, HeldTag, Update
 from bot.planning.reverts import tag_in
 from bot.rewrite.marker import Part
-from bot.rewrite.splice import new_value
+from bot.rewrite.splice import RefusedEditError, is_current, new_value, new_values
 from policies.gates import decide
-from policies.policy import DigestMode, Fact
+from policies.policy import DigestMode, Fact, Facts
 from policies.reference import InvalidReference, parse_reference
 from policies.selection import select
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bot.planning.plan import Binding
     from bot.rewrite.fields import Field
     from policies.gates import Decision
-    from policies.policy import Facts
     from policies.selection import Selection
 
 
@@ -143,30 +142,19 @@ def _tell_nothing_to_choose(binding: Binding, selection: Selection, choice: Choi
 
 
 def _write_tag(binding: Binding, decision: Decision, current_tag: str, choice: Choice) -> None:
-    written = binding.field
     chosen = decision.chosen
     if chosen is None:  # pragma: no cover  # the caller asked
         return
-    digest = decision.digest or ""
-    companion = written.companion
-    in_value = digest if companion is None else ""
-    value = new_value(written, image=binding.image, tag=chosen.tag, digest=in_value or None)
-    if value != written.value:
-        choice.updates.append(_update(binding, decision, value, current_tag, digest))
-    if companion is None:
-        return
-    if not digest:
-        choice.problems.append(
-            _problem(
-                companion,
-                "the digest beside this tag wins at pull time, and the new one is not known",
-                "Remove the digest key, or see why the registry gives no digest",
-            )
+    try:
+        pairs = new_values(
+            binding.field, image=binding.image, tag=chosen.tag, digest=decision.digest
         )
-        choice.updates[:] = [one for one in choice.updates if one.binding is not binding]
-    elif companion.value != digest:
-        beside = replace(binding, field=companion)
-        choice.updates.append(_update(beside, decision, digest, current_tag, digest))
+    except RefusedEditError as fault:
+        choice.problems.append(_problem(binding.field, fault.what, fault.hint))
+        return
+    for place, value in pairs:
+        beside = replace(binding, field=place)
+        choice.updates.append(_update(beside, decision, value, current_tag, decision.digest or ""))
 
 
 def _choose_name(binding: Binding, choice: Choice) -> None:
@@ -199,18 +187,26 @@ def _choose_digest(binding: Binding, round_: _Round) -> None:
         return
     if _keeps_digest(binding, tag, tags_in_file, choice):
         return
-    known = facts.get(tag)
-    if known is None or (known.digest is None and not _unavailable(known)):
-        _add_missing(choice, {tag: frozenset({Fact.DIGEST})})
-    elif known.digest is None:
-        choice.problems.append(
-            _problem(binding.field, f"the digest of {binding.image}:{tag} is not to be had", "")
-        )
-    elif known.digest != binding.field.value:
+    known = facts.get(tag, Facts())
+    if known.digest is None:
+        if _unavailable(known):
+            choice.problems.append(
+                _problem(
+                    binding.field,
+                    f"the digest of {binding.image}:{tag} is not to be had: "
+                    f"{known.unavailable[Fact.DIGEST]}",
+                    "The digest is left as it is; try again when the registry gives one",
+                )
+            )
+        else:
+            _add_missing(choice, {tag: frozenset({Fact.DIGEST})})
+        return
+    value = new_value(binding.field, image=binding.image, tag=tag, digest=known.digest)
+    if not is_current(binding.field, value):
         choice.updates.append(
             Update(
                 binding=binding,
-                value=known.digest,
+                value=value,
                 from_tag=tag,
                 to_tag=tag,
                 digest=known.digest,
