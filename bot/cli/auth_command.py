@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.options import Display, parser, read_display
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from policies.reference import Reference
 
 _DONE, _ERROR = 0, 1
-_CONFIGURATION = ".pilotfish.yaml"
 _EXAMPLES = """\
   pilotfish auth test ghcr.io/acme/api
   pilotfish auth test alpine:3.20
@@ -92,18 +90,12 @@ async def _test(image: str) -> _Outcome:
 
 
 async def _settings() -> tuple[RegistrySettings, ...]:
-    """Return what the configuration of the folder's repository says about registries."""
-    from bot.cli.places import find_place
+    """Return what the configuration around this folder says about registries, secrets read."""
+    from bot.cli.folder_config import config_here
+    from bot.config.native import resolve_secrets
 
-    root = (await find_place(".", None)).root
-    try:
-        text = (root / _CONFIGURATION).read_bytes()
-    except OSError:
-        return ()
-    from bot.config.native import Trust, load_native
-
-    config = load_native(_CONFIGURATION, text, folder=Path(root), trust=Trust.PERSON)
-    return config.registries
+    configured = await config_here()
+    return resolve_secrets(configured.config, folder=configured.folder).registries
 
 
 def _reference(image: str) -> Reference:

@@ -4,7 +4,7 @@ Keys are read with and without scheme, path, trailing slash and port, as people 
 (`peers.md` 6.3, row 25); hosts match exactly, port and all, or by the kubelet's wildcards, one
 `*` within one label; the longest path wins. A look-alike of a host fits nothing (threat R19).
 
-Must not read files, nor ask helpers.
+Pure: no I/O, no clock, no logging.
 """
 
 from __future__ import annotations

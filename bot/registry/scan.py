@@ -157,7 +157,6 @@ class Scanner:
         wanted: frozenset[Fact],
         only: frozenset[Platform],
     ) -> Facts:
-        facts, lacking = Facts(), dict[Fact, str]()
         looked: _Looked | None = None
         if wanted & {Fact.PLATFORMS, Fact.CREATED}:
             looked = await self._document_of(repository, tag)
@@ -167,16 +166,39 @@ class Scanner:
                 ("head", repository.canonical, tag), lambda: self._client.head(repository, tag)
             )
             digest, last_modified = seen.digest, seen.last_modified
-        if Fact.DIGEST in wanted:
-            facts = replace(facts, digest=digest)
+        facts = Facts(digest=digest if Fact.DIGEST in wanted else None)
         if Fact.PUSHED in wanted:
-            pushed, source, final = await self._pushed(repository, tag, last_modified)
-            facts = replace(facts, pushed=pushed, dated_by=source if pushed else "")
-            if pushed is None:
-                lacking[Fact.PUSHED] = source
-            if pushed is None and not final:
+            facts = await self._with_push(facts, repository, tag, last_modified, wanted)
+            if facts.pushed is None and Fact.CREATED not in facts.unavailable:
                 wanted |= {Fact.CREATED}
                 looked = looked or await self._document_of(repository, tag)
+        return await self._with_contents(facts, repository, looked, wanted, only)
+
+    async def _with_push(
+        self,
+        facts: Facts,
+        repository: Repository,
+        tag: str,
+        last_modified: datetime | None,
+        wanted: frozenset[Fact],
+    ) -> Facts:
+        pushed, source, settled = await self._pushed(repository, tag, last_modified)
+        if pushed is not None:
+            return replace(facts, pushed=pushed, dated_by=source)
+        lacking = {Fact.PUSHED: source}
+        if settled and Fact.CREATED not in wanted:
+            lacking[Fact.CREATED] = source
+        return replace(facts, unavailable=lacking)
+
+    async def _with_contents(
+        self,
+        facts: Facts,
+        repository: Repository,
+        looked: _Looked | None,
+        wanted: frozenset[Fact],
+        only: frozenset[Platform],
+    ) -> Facts:
+        lacking = dict(facts.unavailable)
         if Fact.PLATFORMS in wanted and looked:
             platforms = await self._platforms(repository, looked.document)
             facts = replace(facts, platforms=platforms or None)

@@ -78,6 +78,7 @@ async def test_a_source_that_is_down_is_not_replaced_by_the_build_date(
 
     assert found.pushed is found.created is None
     assert "503" in found.unavailable[Fact.PUSHED]
+    assert "503" in found.unavailable[Fact.CREATED]
 
 
 @pytest.mark.parametrize(
