@@ -75,6 +75,14 @@ def majors_between(old_value: str, new_value: str) -> int | None:
     return None if old is None or new is None else new.numbers[0] - old.numbers[0]
 
 
+def variant_change(old_value: str, new_value: str) -> str:
+    """Return in words that the variant changes, as from alpine to plain; empty when not."""
+    old, new = read_shape(old_value), read_shape(new_value)
+    if old is None or new is None or (old.prefix, old.suffix) == (new.prefix, new.suffix):
+        return ""
+    return f"the variant changes from {old.variant} to {new.variant}"
+
+
 def newest_like(tags: Iterable[str], current_tag: str) -> Newest:
     """Return the highest of `tags` that is like `current_tag`, majors told apart."""
     shape = read_shape(current_tag)

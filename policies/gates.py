@@ -12,11 +12,18 @@ Pure: no I/O, no clock, no logging.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from policies.age import known_date, missing_for_age, without_future
-from policies.comparison import Newest, compare, majors_between, newest_like, update_type
+from policies.comparison import (
+    Newest,
+    compare,
+    majors_between,
+    newest_like,
+    update_type,
+    variant_change,
+)
+from policies.decision import Decision, Held, Rejected, TagHold
 from policies.digest import FollowDigest
 from policies.platform import missing_platforms
 from policies.policy import (
@@ -44,60 +51,6 @@ __all__ = [
 
 _UNHOLD = "`pilotfish unhold`"
 _DATES = frozenset({Fact.CREATED, Fact.PUSHED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagHold:
-    """A person's, or a revert's, "not this one".
-
-    Covers `tag` alone; or everything above `above` (exclusive) up to `up_to` (inclusive) by
-    the policy's order, either end open when None; or, with `all`, every tag. Ends at `until`.
-    """
-
-    tag: str | None = None
-    above: str | None = None
-    up_to: str | None = None
-    all: bool = False
-    reason: str = ""
-    who: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A better tag that must wait: `until` when it is known, `needs` says what else ends it."""
-
-    tag: str
-    reason: str
-    until: datetime | None = None
-    needs: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """A better tag that is never proposed, and why."""
-
-    tag: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What to write now.
-
-    `chosen` is None when the field stays as it is; with the written tag itself only its
-    digest is new. While `missing` names facts nothing is decided: find them out, ask again.
-    `floor` says below what nothing is chosen, or why there is no floor.
-    """
-
-    chosen: Candidate | None
-    digest: str | None = None
-    update_type: str = "none"
-    reason: str
-    held: tuple[Held, ...] = ()
-    rejected: tuple[Rejected, ...] = ()
-    missing: Mapping[str, frozenset[Fact]] = field(default_factory=dict)
-    floor: str
 
 
 def decide(
@@ -173,6 +126,8 @@ class _Walk:
             if self._passes(candidate, is_refresh=False):
                 if not self.missing:
                     return self._take(candidate, floor)
+                break
+            if any(hold.all for hold in self.holds):
                 break
             # Ask for as many tags at once as had to wait so far, so that a long row of young
             # ones takes few rounds and the common case one request.
@@ -343,12 +298,17 @@ class _Walk:
 
     def _take(self, candidate: Candidate, floor: str) -> Decision:
         digest = self.facts.get(candidate.tag, NO_FACTS).digest if self.writes_digest else None
-        above = f"; {len(self.held)} better wait" if self.held else ""
+        notes = [f"best by {self.policy.text}"]
+        if self.held:
+            notes.append(f"{len(self.held)} better wait")
+        written = candidate_of(self.policy, self.current) if self.current else None
+        if written is not None and (note := variant_change(written.value, candidate.value)):
+            notes.append(note)
         return Decision(
             chosen=candidate,
             digest=digest,
             update_type=update_type(self.current, candidate.tag) if self.current else "other",
-            reason=f"best by {self.policy.text}{above}",
+            reason="; ".join(notes),
             held=tuple(self.held),
             rejected=tuple(self.rejected),
             floor=floor,

@@ -21,7 +21,7 @@ from policies.version import Range, VersionKey, tag_key, version_key
 if TYPE_CHECKING:
     from policies.variant import ShapeKey
 
-_NO_VERSION = "no version: it has no three numbers with dots between"
+_NO_VERSION = "no version of three numbers (precision: keep compares other lengths)"
 _EARLY = "a pre-release, and {} admits releases only"
 _PARTS = 3
 

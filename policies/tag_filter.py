@@ -49,9 +49,9 @@ class TagFilter:
 
     @property
     def is_anchored(self) -> bool:
-        """Does the pattern say where a tag begins and ends, or at least what it extracts?"""
+        """Does the pattern say where a tag begins and ends? A check warns when it does not."""
         return self.pattern.startswith(("^", r"\A", "(?i)^")) and self.pattern.endswith(
-            ("$", r"\z", ")")
+            ("$", r"\z")
         )
 
     def value(self, tag: str) -> str | None:

@@ -63,7 +63,12 @@ def test_a_hostile_pattern_takes_linear_time() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "extract", "expected"),
-    [("^v[0-9]+$", "", True), ("v1.2", "", False), ("^main-(?P<n>.*)$", "$n", True)],
+    [
+        ("^v[0-9]+$", "", True),
+        ("v1.2", "", False),
+        ("^main-(?P<n>.*)$", "$n", True),
+        ("^a(b)", "$1", False),
+    ],
 )
 def test_tells_whether_a_pattern_is_anchored(pattern: str, extract: str, expected: bool) -> None:
     assert read_filter(pattern, extract).is_anchored is expected

@@ -57,6 +57,16 @@ def test_takes_the_best() -> None:
     assert "1.0.0" in decision.floor
 
 
+@pytest.mark.parametrize(
+    ("current", "warned"), [("1.0.0-alpine", True), ("1.0.0", False), ("latest", False)]
+)
+def test_a_range_that_changes_the_variant_is_pointed_out(current: str, warned: bool) -> None:
+    decision = decided({"semver": "^1"}, current)
+
+    assert chosen(decision) == "1.2.0"
+    assert ("the variant changes from '…-alpine' to plain" in decision.reason) is warned
+
+
 @pytest.mark.parametrize("current", ["1.2.0", "2.0.0", "v1.2.0"])
 def test_never_goes_down_or_sideways(current: str) -> None:
     decision = decided({}, current)
@@ -127,6 +137,12 @@ def test_a_hold_says_who_why_and_what_ends_it() -> None:
 
     assert held.reason == "held by ada: slow start"
     assert held.needs == "a tag above 1.2.0, or `pilotfish unhold`"
+
+
+def test_a_hold_on_everything_names_the_best_alone() -> None:
+    decision = decided({}, "1.0.0", holds=[TagHold(all=True)])
+
+    assert [held.tag for held in decision.held] == ["1.2.0"]
 
 
 def test_a_hold_in_doubt_stands_and_says_so() -> None:

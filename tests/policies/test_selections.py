@@ -29,7 +29,7 @@ def test_every_tag_has_a_reason() -> None:
         "v2.0.0": "outside semver ^1",
         "v1.3.0-rc.1": "a pre-release, and semver ^1 admits releases only",
         "v1.2.0": "the best by semver ^1",
-        "v1.2": "no version: it has no three numbers with dots between",
+        "v1.2": "no version of three numbers (precision: keep compares other lengths)",
         "v1.1.0": "admitted, but v1.2.0 is better",
         "1.9.0": "does not match filter '^v(.*)$' as '$1'",
     }
@@ -68,3 +68,12 @@ def test_a_followed_tag_that_is_not_there_is_no_match(named: object, current: st
 def test_a_hostile_range_is_an_error_at_once() -> None:
     with pytest.raises(InvalidPolicy):
         read_policy({"semver": "~" * 512}, native=True)
+
+
+def test_a_range_with_precision_kept_compares_two_parts() -> None:
+    two_parts = read_policy({"semver": "^1", "precision": "keep"}, native=True)
+
+    chosen = select(two_parts, ["1.9", "1.10", "1.11.0", "2.0"], current_tag="1.2").chosen
+
+    assert chosen is not None
+    assert chosen.tag == "1.10"
