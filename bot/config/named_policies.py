@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from bot.config.model import NamedPolicy, PolicyKey
 from bot.config.nodes import Kind, Node, UnreadableYaml
 from bot.config.notation import read_name
-from bot.config.shape import NOT_FOR_DEFAULTS, RULES
 from policies.policy import InvalidPolicy
 from policies.reference import InvalidReference, parse_repository
-from policies.spec import ALLOWED_OPTIONS, read_policy
+from policies.spec import ALLOWED_OPTIONS, RULES, read_policy
 
 if TYPE_CHECKING:
     from bot.config.faults import Faults
     from policies.policy import TagPolicy
 
+NOT_FOR_DEFAULTS = frozenset({*RULES, "filter", "extract", "deny"})
 _ONLY_SEMVER = frozenset({"max-jump"})
 _SAMPLE_RULE = {"semver": "*"}
 

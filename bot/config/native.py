@@ -26,7 +26,6 @@ from bot.config.nodes import Kind, Node, UnreadableYaml, read_documents
 from bot.config.notation import read_address, read_namespace
 from bot.config.registry_settings import read_registries, read_secret_place
 from bot.config.secret_refs import read_secret
-from bot.config.shape_faults import read_shape
 from bot.config.update_rules import read_commit, read_updates
 from bot.errors import ConfigError, FaultsError, Problem, Severity
 
@@ -156,6 +155,8 @@ def _read_root(text: bytes, faults: Faults) -> Node | None:
 def _read_sections(
     root: Node, faults: Faults, *, folder: Path, elsewhere: Collection[str]
 ) -> Config:
+    from bot.config.shape_faults import read_shape  # pydantic: late, most folders have no file
+
     shape = read_shape(root, faults)
     namespace = faults.read(root.get("namespace"), read_namespace) or DEFAULT_NAMESPACE
     defaults = read_defaults(root, faults)

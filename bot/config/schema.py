@@ -6,7 +6,8 @@ repeat names are left out, and what may be absent is not said to be null as well
 
 from __future__ import annotations
 
-from bot.config.shape import RULES, FileShape
+from bot.config.shape import FileShape
+from policies.spec import RULES
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

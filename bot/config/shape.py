@@ -12,18 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-RULES = (
-    "semver",
-    "alphabetical",
-    "numerical",
-    "calver",
-    "newest-built",
-    "newest-pushed",
-    "digest-of",
-)
-NOT_FOR_DEFAULTS = frozenset({*RULES, "filter", "extract", "deny"})
-OPERATOR_KEYS = frozenset({"repositories", "targets", "server", "store", "notify"})
-
 _MOST_CONNECTIONS = 256
 _MOST_TAGS_A_PAGE = 10_000
 _TEXT_OR_TRUE = {"type": ["string", "boolean"]}

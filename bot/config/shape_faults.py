@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from bot.config.faults import Faults, nearest
-from bot.config.shape import NOT_FOR_DEFAULTS, OPERATOR_KEYS, FileShape
+from bot.config.named_policies import NOT_FOR_DEFAULTS
+from bot.config.shape import FileShape
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from bot.config.nodes import Node
 
+_OPERATOR_KEYS = frozenset({"repositories", "targets", "server", "store", "notify"})
 _SECRET_KEYS = frozenset({"password", "token", "ssh", "gpg", "passphrase"})
 _OPERATORS = "It belongs into the operator's file of the long-running bot, not into a repository"
 _EXPECTED = {
@@ -52,7 +54,7 @@ def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
         if path[0] == "defaults" and last in NOT_FOR_DEFAULTS:
             faults.add(place, f"{last!r} cannot be a default", "Say it with each policy")
         else:
-            operators = len(path) == 1 and last in OPERATOR_KEYS
+            operators = len(path) == 1 and last in _OPERATOR_KEYS
             hint = _OPERATORS if operators else nearest(last, _allowed_keys(path))
             faults.add(place, f"unknown key {last!r}", hint)
         return

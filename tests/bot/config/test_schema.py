@@ -15,7 +15,7 @@ import yaml
 from bot.cli.schema_command import run
 from bot.config.native import Trust, read_native
 from bot.config.schema import schema
-from bot.config.shape import RULES
+from policies.spec import RULES
 
 
 def walk(value: object, path: str = "") -> Iterator[tuple[str, dict[str, object]]]:
