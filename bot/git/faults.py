@@ -105,6 +105,7 @@ _NOT_FOUND = _any(
     "does not appear to be a git repository",
     "does not exist",
 )
+_REF_GONE = _any("couldn't find remote ref")
 _MOVED_AWAY = _any("returned error: 30[1278]", "unable to update url base from redirection")
 _TRUST = _any("ssl certificate problem", "certificate verif", "unable to get local issuer")
 _CORRUPT = _any(
@@ -135,7 +136,7 @@ _CORRUPT = _any(
     "broken ref",
 )
 _FORBIDDEN = _any("transport '.*' not allowed", "protocol '.*' is not supported")
-_FSCK = _any("fsck", "fatal: fetch-pack: invalid index-pack")
+_FSCK = _any("fsck error")
 
 
 def own_lines(stderr: str) -> str:
@@ -160,57 +161,70 @@ def translate_network(result: Completed, *, where: str) -> ProductError:
     own = own_lines(said)
     if is_disk_full(result):
         return _disk_full(where)
-    if _HOST_KEY.search(said):
-        return HostKeyError(
-            "the server's SSH key is not the one that is known",
-            where=where,
-            hint="If the server has a new key, put it into the known hosts file; "
-            "otherwise someone may be in between",
-        )
-    if _ACCESS.search(said):
-        return GitAccessError(
-            "the server does not let us in",
-            where=where,
-            hint="Check the token or key, that it has not expired, and that it may read and "
-            "write this repository",
-        )
-    if _NOT_FOUND.search(said):
-        return GitAccessError(
-            "there is no such repository, or it is hidden from us",
-            where=where,
-            hint="Check the address, and that the token or key may see this repository",
-        )
-    if _MOVED_AWAY.search(own):
-        return ConfigError(
-            "the server sends us to another address, which is not followed",
-            where=where,
-            hint="Use the repository's present address, often one that ends in .git",
-        )
-    if _TRUST.search(own):
-        return GitAccessError(
-            "the server's certificate is not trusted",
-            where=where,
-            hint="Name the certificate authority's file in the configuration",
-        )
-    if _FORBIDDEN.search(own):
-        return ConfigError(
-            "git would use a way to the remote that is not allowed",
-            where=where,
-            hint="Use https or ssh; look for an insteadOf in git's configuration",
-        )
-    if _CORRUPT.search(own) and not _FSCK.search(own):
-        return _corrupt(own, where)
     if _FSCK.search(own):
         return UnsafeObjectsError(
             f"the remote sent objects that git's checks refuse: {_gist(own)}",
             where=where,
             hint="Look at the history of this repository with git fsck",
         )
+    for pattern, kind, what, hint in _NETWORK_FAULTS:
+        if pattern.search(said):
+            return kind(what, where=where, hint=hint)
+    if _CORRUPT.search(own):
+        return _corrupt(own, where)
     return GitUnavailableError(
         f"git could not finish: {_gist(said) or f'exit status {result.code}'}",
         where=where,
         hint="Try again; if it stays, check the server and the network",
     )
+
+
+_NETWORK_FAULTS: tuple[tuple[re.Pattern[str], type[ProductError], str, str], ...] = (
+    (
+        _HOST_KEY,
+        HostKeyError,
+        "the server's SSH key is not the one that is known",
+        "If the server has a new key, put it into the known hosts file; "
+        "otherwise someone may be in between",
+    ),
+    (
+        _ACCESS,
+        GitAccessError,
+        "the server does not let us in",
+        "Check the token or key, that it has not expired, and that it may read and "
+        "write this repository",
+    ),
+    (
+        _NOT_FOUND,
+        GitAccessError,
+        "there is no such repository, or it is hidden from us",
+        "Check the address, and that the token or key may see this repository",
+    ),
+    (
+        _REF_GONE,
+        MovedError,
+        "a branch was deleted meanwhile",
+        "The change is planned again on what is there now",
+    ),
+    (
+        _MOVED_AWAY,
+        ConfigError,
+        "the server sends us to another address, which is not followed",
+        "Use the repository's present address, often one that ends in .git",
+    ),
+    (
+        _TRUST,
+        GitAccessError,
+        "the server's certificate is not trusted",
+        "Name the certificate authority's file in the configuration",
+    ),
+    (
+        _FORBIDDEN,
+        ConfigError,
+        "git would use a way to the remote that is not allowed",
+        "Use https or ssh; look for an insteadOf in git's configuration",
+    ),
+)
 
 
 def translate_local(result: Completed, *, where: str) -> ProductError:

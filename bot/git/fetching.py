@@ -106,7 +106,8 @@ async def fetch_refs(git: Git, cache: Cache, clock: Clock, refs: Iterable[str]) 
         CorruptCacheError: The cache must begin anew, without leaving blobs out: before 2.46
             git does not excuse harmless old faults in a history that comes without blobs.
         UnsafeObjectsError: The objects are refused either way.
-        ProductError: It failed; also when one of them is gone.
+        MovedError: One of them is gone.
+        ProductError: It failed.
     """
     names = list(refs)
     options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--force", "--no-auto-maintenance"]

@@ -10,37 +10,24 @@ Must not know policies, markers or proposals.
 from __future__ import annotations
 
 import contextlib
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError
-from bot.git.cache import Cache, open_cache
-from bot.git.command import Git, open_git
-from bot.git.faults import BranchMissingError, CorruptCacheError, EmptyRemoteError, MovedError
-from bot.git.fetching import (
-    DEEPEN_STEPS,
-    Refs,
-    deepen,
-    fetch_blobs,
-    fetch_refs,
-    kept_commits,
-    list_refs,
-)
+from bot.git.cache import open_cache
+from bot.git.command import open_git
+from bot.git.faults import BranchMissingError, EmptyRemoteError
 from bot.git.history import Change, Commit, has_commit, is_ancestor, merge_base, read_commits
 from bot.git.names import EntryKind, Identity, RefName, Sha, TreeEntry
-from bot.git.pushing import Move, PushResult, move_ref
+from bot.git.pushing import PushResult
 from bot.git.reading import (
-    MAX_BLOB_BYTES,
     below,
-    blob_sizes,
-    list_tree,
-    read_blobs,
     regular,
 )
 from bot.git.remote_url import Transport, parse_remote_url
+from bot.git.session import TOO_LARGE, Session
 from bot.git.settings import GitAccess
 from bot.git.signing import Signer, Signing, open_signer
 from bot.git.writing import Draft, build_commit
@@ -52,12 +39,6 @@ NOTES_REF = "refs/notes/pilotfish"
 NOTES_FILE = "holds.yaml"
 NOTES_AUTHOR = Identity(name="pilotfish", email="pilotfish@localhost")
 MAX_HISTORY = 10_000  # commits that one call looks back over, at most; arbitrary
-
-_REFS_FRESH_S = 5.0
-_KEPT_TREES = 4
-
-_T = TypeVar("_T")
-_log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +84,7 @@ async def open_remote(
                 person_folder=person_folder,
             )
         )
-        yield Remote(git, cache, clock, stack)
+        yield Remote(Session(git, cache, clock), stack)
 
 
 class Remote:
@@ -113,25 +94,20 @@ class Remote:
     `CorruptCacheError` besides what they name.
     """
 
-    def __init__(
-        self, git: Git, cache: Cache, clock: Clock, stack: contextlib.AsyncExitStack
-    ) -> None:
-        self._git = git
-        self._cache = cache
-        self._clock = clock
+    def __init__(self, session: Session, stack: contextlib.AsyncExitStack) -> None:
+        self._session = session
         self._stack = stack
-        self._refs: tuple[float, Refs] | None = None
-        self._fetched: dict[str, Sha] = {}
-        self._trees: dict[Sha, tuple[TreeEntry, ...]] = {}
         self._signers: dict[int, tuple[Signing, Signer]] = {}
-        self._was_healed = False
-        self.passed_over: dict[str, str] = {}
-        """Paths that `marked_files` and `read` left out, and why."""
+
+    @property
+    def passed_over(self) -> dict[str, str]:
+        """Return the paths that `marked_files` and `read` left out, and why."""
+        return self._session.passed_over
 
     @property
     def url(self) -> str:
         """Return the address, which holds no secret."""
-        return self._git.where
+        return self._session.git.where
 
     # What is there
 
@@ -142,7 +118,7 @@ class Remote:
             EmptyRemoteError: It has no commit yet.
             BranchMissingError: It names none that exists; there is no guess (FG23).
         """
-        refs = await self._list_refs()
+        refs = await self._session.list_refs()
         heads = refs.heads()
         if not heads:
             raise EmptyRemoteError(
@@ -160,12 +136,12 @@ class Remote:
 
     async def heads(self, prefix: str = "") -> dict[str, Sha]:
         """Return the branches that begin with `prefix`, as seen in the last five seconds."""
-        return (await self._list_refs()).heads(prefix)
+        return (await self._session.list_refs()).heads(prefix)
 
     async def fetch(self, *branches: str) -> dict[str, Sha]:
         """Return the commits of `branches`, all here now; a branch that is gone is left out."""
         names = {RefName(branch).ref: branch for branch in branches}
-        found = await self._healed(lambda: self._fetch(list(names)))
+        found = await self._session.healed(lambda: self._session.fetch(list(names)))
         return {names[ref]: sha for ref, sha in found.items()}
 
     async def files(self, commit: Sha, paths: Sequence[str] = ()) -> list[TreeEntry]:
@@ -174,7 +150,7 @@ class Remote:
         Raises:
             InvalidName: A path leaves the repository.
         """
-        return below(await self._tree(commit), paths)
+        return below(await self._session.tree(commit), paths)
 
     async def read(self, commit: Sha, paths: Sequence[str]) -> dict[str, bytes]:
         """Return the content of regular files; paths that are none are left out.
@@ -182,12 +158,12 @@ class Remote:
         Left out as well, with the reason in `passed_over`, are files beyond 32 MiB.
         """
         wanted = set(paths)
-        entries = [e for e in await self._tree(commit) if e.path in wanted]
+        entries = [e for e in await self._session.tree(commit) if e.path in wanted]
         entries = regular(entries, lambda _path: True)
         contents = await self.read_blobs([e.sha for e in entries])
         for entry in entries:
             if entry.sha not in contents:
-                self.passed_over[entry.path] = "larger than 32 MiB"
+                self._session.passed_over[entry.path] = TOO_LARGE
         return {e.path: contents[e.sha] for e in entries if e.sha in contents}
 
     async def read_blobs(self, blobs: Sequence[Sha]) -> dict[Sha, bytes]:
@@ -195,7 +171,7 @@ class Remote:
 
         Blobs beyond 32 MiB are left out.
         """
-        return await self._healed(lambda: self._read_all(blobs))
+        return await self._session.healed(lambda: self._session.read_all(blobs))
 
     async def marked_files(
         self,
@@ -209,7 +185,7 @@ class Remote:
         In the order of the tree. Which blobs hold none is remembered between runs.
         """
         entries = regular(await self.files(commit, paths), accepts)
-        return await self._healed(lambda: self._search(entries, needles))
+        return await self._session.healed(lambda: self._session.search(entries, needles))
 
     # What was
 
@@ -222,15 +198,15 @@ class Remote:
         `paths` only commits and changes that touch one of them. History that is not here is
         fetched; on a server that cannot leave blobs out at most 1,250 commits further back.
         """
-        return await self._healed(
+        return await self._session.healed(
             lambda: self._first_parents(commit, min(limit, MAX_HISTORY), with_changes, paths)
         )
 
     async def commits_between(self, base: Sha, tip: Sha) -> list[Commit]:
         """Return the commits that `tip` has and `base` has not, newest first."""
         await self.merge_base(base, tip)  # deepens as far as the two need
-        return await self._healed(
-            lambda: read_commits(self._git, [tip, f"^{base}"], limit=MAX_HISTORY)
+        return await self._session.healed(
+            lambda: read_commits(self._session.git, [tip, f"^{base}"], limit=MAX_HISTORY)
         )
 
     async def changes(self, commit: Sha) -> Mapping[str, Change]:
@@ -244,24 +220,28 @@ class Remote:
         Reading a commit that is not counts as damage of the cache and fetches it all anew, so
         ask first where an id comes from elsewhere (a trailer, say).
         """
-        return await self._healed(lambda: has_commit(self._git, commit))
+        return await self._session.healed(lambda: has_commit(self._session.git, commit))
 
     async def message(self, commit: Sha) -> str:
         """Return the message of `commit`."""
-        (found,) = await self._healed(lambda: read_commits(self._git, [commit], limit=1))
+        (found,) = await self._session.healed(
+            lambda: read_commits(self._session.git, [commit], limit=1)
+        )
         return found.message
 
     async def is_ancestor(self, old: Sha, new: Sha) -> bool:
         """Tell whether `old` is `new` or one of its ancestors; a no within the bound above."""
-        return await self._healed(
-            lambda: self._deepened(lambda: is_ancestor(self._git, old, new), lambda yes: yes)
+        return await self._session.healed(
+            lambda: self._session.deepened(
+                lambda: is_ancestor(self._session.git, old, new), lambda yes: yes
+            )
         )
 
     async def merge_base(self, one: Sha, other: Sha) -> Sha | None:
         """Return the best common ancestor, None when there is none within the bound above."""
-        return await self._healed(
-            lambda: self._deepened(
-                lambda: merge_base(self._git, one, other), lambda sha: sha is not None
+        return await self._session.healed(
+            lambda: self._session.deepened(
+                lambda: merge_base(self._session.git, one, other), lambda sha: sha is not None
             )
         )
 
@@ -286,9 +266,9 @@ class Remote:
             SigningError: It must be signed and cannot be.
         """
         draft = Draft(parent=parent, edits=edits, message=message, author=author, when=when)
-        tree = await self._tree(parent)
+        tree = await self._session.tree(parent)
         signer = await self._signer(signing) if signing is not None else None
-        return await build_commit(self._git, draft, tree, signer=signer)
+        return await build_commit(self._session.git, draft, tree, signer=signer)
 
     async def verify(self, commit: Sha, signing: Signing) -> None:
         """Return when git finds a good signature by the key of `signing` on `commit`.
@@ -307,7 +287,7 @@ class Remote:
             MovedError: The branch is elsewhere; it was left alone.
             PushRefusedError: A hook or a rule of the remote refuses.
         """
-        return await self._move(RefName(branch).ref, expected, new)
+        return await self._session.move(RefName(branch).ref, expected, new)
 
     async def delete(self, branch: str, *, expected: Sha) -> PushResult:
         """Delete `branch` if it is still at `expected`; gone already is as good.
@@ -316,17 +296,17 @@ class Remote:
             MovedError: The branch is elsewhere; it was left alone.
             PushRefusedError: A hook or a rule of the remote refuses.
         """
-        return await self._move(RefName(branch).ref, expected, None)
+        return await self._session.move(RefName(branch).ref, expected, None)
 
     # What people said
 
     async def notes_tip(self) -> Sha | None:
         """Return the commit of the notes, None when there are none."""
-        return (await self._list_refs()).commits.get(NOTES_REF)
+        return (await self._session.list_refs()).commits.get(NOTES_REF)
 
     async def read_notes(self) -> bytes | None:
         """Return the text of the notes' one file, None when there is none."""
-        found = await self._healed(lambda: self._fetch([NOTES_REF]))
+        found = await self._session.healed(lambda: self._session.fetch([NOTES_REF]))
         tip = found.get(NOTES_REF)
         return (await self.read(tip, [NOTES_FILE])).get(NOTES_FILE) if tip else None
 
@@ -348,98 +328,34 @@ class Remote:
             PushRefusedError: The remote takes no such ref.
         """
         if expected is not None:
-            await self._healed(lambda: self._fetch([NOTES_REF]))
-        tree = await self._tree(expected) if expected is not None else ()
+            await self._session.healed(lambda: self._session.fetch([NOTES_REF]))
+        tree = await self._session.tree(expected) if expected is not None else ()
         draft = Draft(
             parent=expected,
             edits={NOTES_FILE: text},
             message=message,
             author=author,
-            when=when or self._clock.now(),
+            when=when or self._session.clock.now(),
         )
-        new = await build_commit(self._git, draft, tree, signer=None)
+        new = await build_commit(self._session.git, draft, tree, signer=None)
         if new is None:
             assert expected is not None  # noqa: S101  # without a parent every edit is new
             return expected
-        await self._move(NOTES_REF, expected, new)
+        await self._session.move(NOTES_REF, expected, new)
         return new
-
-    # How
-
-    async def _list_refs(self) -> Refs:
-        now = self._clock.monotonic_s()
-        if self._refs is None or now - self._refs[0] > _REFS_FRESH_S:
-            refs = await self._healed(lambda: list_refs(self._git, self._cache, self._clock))
-            self._refs = (self._clock.monotonic_s(), refs)
-        return self._refs[1]
-
-    async def _fetch(self, names: list[str]) -> dict[str, Sha]:
-        refs = await self._list_refs()
-        wanted = {name: refs.commits[name] for name in names if name in refs.commits}
-        if wanted:
-            found = await kept_commits(self._git, list(wanted))
-            if found != wanted:
-                found = await fetch_refs(self._git, self._cache, self._clock, wanted)
-            self._fetched |= found
-            return found
-        return {}
-
-    async def _tree(self, commit: Sha) -> tuple[TreeEntry, ...]:
-        if commit not in self._trees:
-            tree = await self._healed(lambda: list_tree(self._git, commit))
-            while len(self._trees) >= _KEPT_TREES:
-                del self._trees[next(iter(self._trees))]
-            self._trees[commit] = tree
-        return self._trees[commit]
-
-    async def _have(self, blobs: Sequence[Sha]) -> dict[Sha, int]:
-        """Return the sizes of `blobs` once they are here, without those that are too large."""
-        sizes, missing = await blob_sizes(self._git, blobs)
-        if missing:
-            await fetch_blobs(self._git, self._clock, missing)
-            more, still_missing = await blob_sizes(self._git, missing)
-            if still_missing:
-                raise CorruptCacheError(
-                    f"{len(still_missing)} objects are missing from the cached copy",
-                    where=self.url,
-                    hint="It is fetched anew; if this stays, look at the server's repository",
-                )
-            sizes |= more
-        return {sha: size for sha, size in sizes.items() if size <= MAX_BLOB_BYTES}
-
-    async def _read_all(self, blobs: Sequence[Sha]) -> dict[Sha, bytes]:
-        sizes = await self._have(blobs)
-        return {sha: content async for sha, content in read_blobs(self._git, sizes)}
-
-    async def _search(
-        self, entries: Sequence[TreeEntry], needles: Sequence[bytes]
-    ) -> list[tuple[str, bytes]]:
-        known = self._cache.unmarked(needles)
-        sizes = await self._have([e.sha for e in entries if e.sha not in known])
-        marked: dict[Sha, bytes] = {}
-        learned: set[Sha] = set()
-        async for sha, content in read_blobs(self._git, sizes):
-            if any(needle in content for needle in needles):
-                marked[sha] = content
-            else:
-                learned.add(sha)
-        if learned:
-            self._cache.remember_unmarked(needles, known | learned)
-        for entry in entries:
-            if entry.sha not in known and entry.sha not in sizes:
-                self.passed_over[entry.path] = "larger than 32 MiB"
-        return [(e.path, marked[e.sha]) for e in entries if e.sha in marked]
 
     async def _first_parents(
         self, commit: Sha, limit: int, with_changes: bool, paths: Sequence[str]
     ) -> list[Commit]:
+        session = self._session
+
         def is_whole(found: list[Commit]) -> bool:
             # The last commit of a cut history looks like a root that added everything.
-            return len(found) == limit and found[-1].sha not in self._cache.shallow_commits()
+            return len(found) == limit and not session.is_cut_at(found[-1].sha)
 
-        found = await self._deepened(
+        found = await session.deepened(
             lambda: read_commits(
-                self._git,
+                session.git,
                 [commit],
                 limit=limit,
                 first_parents=True,
@@ -448,64 +364,19 @@ class Remote:
             ),
             is_whole,
         )
-        if with_changes and found and found[-1].sha in self._cache.shallow_commits():
+        if with_changes and found and session.is_cut_at(found[-1].sha):
             return found[:-1]
-        return found
-
-    async def _deepened(
-        self, work: Callable[[], Awaitable[_T]], is_enough: Callable[[_T], bool]
-    ) -> _T:
-        """Repeat `work` on a longer history until it is enough, complete, or at the bound."""
-        found = await work()
-        for step in DEEPEN_STEPS:
-            if not self._cache.is_shallow or is_enough(found):
-                break
-            await deepen(self._git, self._clock, self._fetched, by=step)
-            found = await work()
         return found
 
     async def _signer(self, signing: Signing) -> Signer:
         kept = self._signers.get(id(signing))
         if kept is None:
-            kept = (signing, await self._stack.enter_async_context(open_signer(self._git, signing)))
+            kept = (
+                signing,
+                await self._stack.enter_async_context(open_signer(self._session.git, signing)),
+            )
             self._signers[id(signing)] = kept
         return kept[1]
-
-    async def _move(self, ref: str, expected: Sha | None, new: Sha | None) -> PushResult:
-        self._refs = None
-        try:
-            return await move_ref(self._git, self._clock, Move(ref=ref, expected=expected, new=new))
-        except CorruptCacheError as fault:
-            # What was to be pushed is gone with the cache; it is planned and built again.
-            await self._start_over()
-            raise MovedError(
-                "the cached copy was damaged before the push", where=self.url, hint=fault.hint
-            ) from fault
-
-    async def _healed(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what `work` returns; a damaged cache is fetched anew, once."""
-        try:
-            return await work()
-        except CorruptCacheError as fault:
-            if self._was_healed:
-                raise
-            _log.warning(
-                "cache damaged, fetching anew", extra={"remote": self.url, "why": fault.what}
-            )
-            await self._start_over()
-            return await work()
-
-    async def _start_over(self) -> None:
-        self._was_healed = True
-        self._refs = None
-        self._trees.clear()
-        can_filter = self._cache.can_filter
-        self._cache.set_aside()
-        self._cache.prepare()
-        if can_filter is not None:
-            self._cache.remember_filter(can_filter)
-        if self._fetched:
-            await self._fetch(list(self._fetched))
 
 
 __all__ = [

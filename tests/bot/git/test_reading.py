@@ -3,7 +3,13 @@
 import pytest
 
 from bot.errors import ConfigError
-from bot.git.faults import BranchMissingError, EmptyRemoteError, GitAccessError, UnsafeObjectsError
+from bot.git.faults import (
+    BranchMissingError,
+    EmptyRemoteError,
+    GitAccessError,
+    GitUnavailableError,
+    UnsafeObjectsError,
+)
 from bot.git.names import EntryKind, InvalidName, Sha
 from bot.git.remote import Remote
 from tests.bot.git.situations import Opener, build, hash_object, mktree, plant
@@ -236,3 +242,36 @@ async def test_a_tree_that_hides_a_git_folder_is_refused(git_host: GitHost, open
     async with opened(fleet.url_http) as remote:
         with pytest.raises(UnsafeObjectsError, match="checks refuse"):
             await fetch_main(remote)
+
+
+async def test_a_branch_that_goes_away_while_we_look_is_left_out(
+    git_host: GitHost, opened: Opener
+) -> None:
+    fleet = git_host.create("fleet", FLEET)
+    fleet.git("update-ref", "refs/heads/pilotfish/a", fleet.head())
+
+    async with opened(fleet.url_http) as remote:
+        assert "pilotfish/a" in await remote.heads()
+        fleet.delete_branch("pilotfish/a")
+        assert set(await remote.fetch("main", "pilotfish/a")) == {"main"}
+
+
+async def test_a_server_that_is_busy_for_a_moment_is_asked_again(
+    git_host: GitHost, opened: Opener
+) -> None:
+    fleet = git_host.create("fleet", FLEET)
+    git_host.answer(503, 2)
+
+    async with opened(fleet.url_http) as remote:
+        assert await remote.default_branch() == "main"
+
+    assert opened.clock.waits == [0.5, 2.0]
+
+
+async def test_a_server_that_stays_busy_is_unavailable(git_host: GitHost, opened: Opener) -> None:
+    fleet = git_host.create("fleet", FLEET)
+    git_host.answer(503, 9)
+
+    async with opened(fleet.url_http) as remote:
+        with pytest.raises(GitUnavailableError, match="503"):
+            await remote.default_branch()
