@@ -277,8 +277,8 @@ def all_are(page: Page, tag: str) -> bool:
 
 
 def reads_as_string(text: str) -> bool:
-    old = Resolver().resolve(ScalarNode, text, (True, False))
-    new = VersionedResolver(version=(1, 2)).resolve(NewScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # ruamel has no types here
+    old = Resolver().resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # no types
+    new = VersionedResolver(version=(1, 2)).resolve(NewScalarNode, text, (True, False))
     return str(old) == STRING and str(new) == STRING
 
 
