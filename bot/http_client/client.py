@@ -236,6 +236,8 @@ class HttpClient:
                 response.close()
                 raise
             response.release()
+        if response.status >= _FIRST_ERROR:
+            content = _without_proof(content, headers)
         return Answer(status=response.status, url=url, headers=response.headers, body=content)
 
     def _session(self, *, private_too: bool) -> aiohttp.ClientSession:
@@ -327,6 +329,12 @@ async def _read(response: aiohttp.ClientResponse, where: str, max_bytes: int) ->
                 hint="Nothing of it was used",
             )
     return b"".join(parts)[:bound]
+
+
+def _without_proof(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return an error's body without the credential that we sent, should it repeat it."""
+    proof = headers.get("Authorization", "").rpartition(" ")[2].encode()
+    return body.replace(proof, b"***") if proof else body
 
 
 def _busy(origin: Origin, answer: Answer, tries: int, wait_s: float | None) -> BusyError:

@@ -15,7 +15,7 @@ import base64
 import json
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.config.secret_refs import Secret
@@ -56,7 +56,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Token:
-    text: Secret
+    """A token; not a `Secret`, which is remembered for ever, since there are many of them."""
+
+    text: str = field(repr=False)
     until_s: float
 
 
@@ -102,7 +104,7 @@ class Tokens:
             if token is None or fresh or token.until_s <= self._clock.monotonic_s():
                 token = await self._ask(asker, realm, service, scope, credential)
                 self._kept[key] = token
-        return {"Authorization": f"Bearer {token.text.reveal()}"}
+        return {"Authorization": f"Bearer {token.text}"}
 
     async def _ask(
         self, asker: Asker, realm: str, service: str, scope: str, credential: Credential | None
@@ -192,7 +194,7 @@ class Tokens:
         life_s = float(stated) if isinstance(stated, int | float) else 0.0
         life_s = min(max(life_s, _SHORTEST_LIFE_S), _LONGEST_LIFE_S)
         until_s = self._clock.monotonic_s() + life_s * _USED_SHARE
-        return _Token(text=Secret(text), until_s=until_s)
+        return _Token(text=text, until_s=until_s)
 
 
 def token_address(realm: str, *, service: str, scope: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from bot.errors import RefusedError
 from bot.http_client.addresses import AddressGuard, address_of, is_forbidden
@@ -10,8 +11,11 @@ from bot.http_client.client import HttpClient
 from bot.http_client.exchange import (
     Access,
     AddressRefusedError,
+    Answer,
+    ConnectionFaultError,
     RedirectRefusedError,
     headers_for,
+    next_hop,
 )
 from tests.bot.registry.situations import MovedClock
 from tests.servers.http_thread import HttpThread, Response, SeenRequest
@@ -114,6 +118,14 @@ async def test_a_redirect_to_nowhere_is_refused(first: Redirecting, location: st
             await client.request("GET", f"{first.url}/go", headers={}, max_bytes=100)
 
 
+def test_a_redirect_from_https_to_plain_http_is_refused() -> None:
+    headers = CIMultiDictProxy(CIMultiDict({"Location": "http://a.example/x"}))
+    answer = Answer(status=302, url="https://a.example/x", headers=headers, body=b"")
+
+    with pytest.raises(RedirectRefusedError, match="from https to plain http"):
+        next_hop(answer.url, answer, 1)
+
+
 @pytest.mark.parametrize("target", ["http://169.254.169.254/latest", "http://[fe80::1]/x"])
 async def test_a_redirect_to_a_metadata_address_is_refused(first: Redirecting, target: str) -> None:
     first.location = target
@@ -169,6 +181,17 @@ async def test_a_name_that_changes_its_address_is_checked_each_time() -> None:
     assert [each["host"] for each in good] == ["93.184.215.14"]
     with pytest.raises(AddressRefusedError):
         await guard.resolve("cdn.example", 443, 0, private_too=True)
+
+
+async def test_a_name_without_an_address_is_an_error() -> None:
+    async def look_up(host: str, port: int) -> list[str]:
+        return []
+
+    async with HttpClient(clock=MovedClock(), lookup=look_up) as client:
+        with pytest.raises(ConnectionFaultError, match="name cannot be resolved") as caught:
+            await client.request("GET", "http://nowhere.example/", headers={}, max_bytes=10)
+
+    assert caught.value.stage == "name"
 
 
 async def test_a_public_host_cannot_send_us_into_the_private_net(first: Redirecting) -> None:

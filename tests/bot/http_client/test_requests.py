@@ -204,6 +204,32 @@ async def test_an_error_page_is_cut_not_refused(odd_registry: OddRegistry) -> No
     assert len(answer.body) <= 8 << 10
 
 
+class Echoing(HttpThread):
+    """Complains, and repeats what proof it was shown."""
+
+    def respond(self, request: SeenRequest) -> Response:
+        return Response(status=503, body=f"no: {request.headers['authorization']}".encode())
+
+
+async def test_an_error_that_repeats_our_credential_is_masked() -> None:
+    server = Echoing()
+    server.start()
+    try:
+        async with opened() as client:
+            with pytest.raises(BusyError) as caught:
+                await client.request(
+                    "GET",
+                    server.url,
+                    headers={"Authorization": "Bearer canary-token"},
+                    max_bytes=1000,
+                )
+    finally:
+        server.stop()
+
+    assert "canary-token" not in str(caught.value)
+    assert "no: Bearer ***" in str(caught.value)
+
+
 class Compressing(HttpThread):
     """Answers in gzip whatever is asked for."""
 

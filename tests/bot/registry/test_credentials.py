@@ -101,6 +101,21 @@ def test_pull_secrets_of_both_kinds_are_read(text: object) -> None:
     assert users(text, "ghcr.io", "a") == ["me"]
 
 
+def test_a_token_that_is_ready_made_is_kept_as_one() -> None:
+    text = {"auths": {"ghcr.io": {"registrytoken": "ready-made"}}}
+    config = read_docker_config(json.dumps(text).encode(), source="x")
+
+    assert config.entries[0].credential.registry_token is not None
+
+
+def test_an_empty_password_is_no_credential() -> None:
+    assert users({"auths": {"ghcr.io": auth("me", "")}}, "ghcr.io", "a") == []
+
+
+def test_a_host_of_impossible_letters_fits_nothing() -> None:
+    assert users({"auths": {"gh cr.io": auth("me", "word")}}, "ghcr.io", "a") == []
+
+
 def test_an_entry_that_cannot_be_read_is_told_and_the_others_count() -> None:
     text = {"auths": {"a.io": {"auth": "!!"}, "b.io": {"auth": "bm9jb2xvbg=="}, "c.io": 7}}
     config = read_docker_config(

@@ -229,6 +229,18 @@ def test_a_page_holds_tags_and_drops_what_is_none(
     assert (page.tags, page.dropped) == (tags, dropped)
 
 
+def test_a_page_of_many_tags_is_read_alike() -> None:
+    names = [f"t{n}" for n in range(6000)]
+
+    assert read_tag_page(as_bytes({"tags": [*names, "a\nb"]})).tags == tuple(names)
+
+
+def test_two_tags_in_one_name_are_no_tag() -> None:
+    page = read_tag_page(as_bytes({"tags": ["1", "a\nb"]}))
+
+    assert (page.tags, page.dropped) == (("1",), 1)
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"tags": {}}', b'{"tags": ["1"', b""])
 def test_what_is_no_page_is_refused(body: bytes) -> None:
     with pytest.raises(DocumentRefusedError, match="tag list"):

@@ -1,6 +1,8 @@
 """What registries do wrong: lies, refusals, foreign token services; and who does not suffer."""
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from bot.registry.documents import DocumentRefusedError, digest_of
 from bot.registry.host import DeniedError
 from policies.reference import Repository, parse_repository
 from tests.bot.registry.situations import MovedClock, open_client
+from tests.servers.http_thread import Response, SeenRequest
 from tests.servers.odd_registry import OddRegistry
 
 CANARY = "-".join(("canary", "16180"))
@@ -237,3 +240,41 @@ async def test_the_login_is_in_no_error_log_or_step(
             await client.list_tags(at(odd))
 
     assert CANARY not in f"{caught.value!r} {caught.value.__cause__!r} {caplog.text} {steps}"
+
+
+async def test_a_ready_made_token_is_shown_as_it_is(odd: OddRegistry, tmp_path: Path) -> None:
+    odd.require_bearer("ready-made")
+    text = f'{{"auths": {{"{odd.host}": {{"registrytoken": "ready-made"}}}}}}'
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+
+    async with open_client(docker_config=tmp_path) as client:
+        found = await client.list_tags(at(odd))
+
+    assert found.tags == ("1.0",)
+    assert odd.count(path_part="/token") == 0
+
+
+async def test_what_is_left_of_a_quota_and_warnings_are_kept(
+    odd: OddRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = odd.respond
+    extra = [
+        ("ratelimit-remaining", "20;w=21600"),
+        ("ratelimit-limit", "100;w=21600"),
+        ("Warning", '299 - "soon \x1b[31mgone"'),
+    ]
+
+    def dress(request: SeenRequest) -> Response | None:
+        response = answer(request)
+        assert response is not None
+        return replace(response, headers=[*response.headers, *extra])
+
+    odd.respond = dress  # type: ignore[method-assign]  # this server alone has a quota
+    steps: list[str] = []
+    async with open_client(steps=steps) as client:
+        await client.list_tags(at(odd))
+        host = client.host(odd.host)
+
+    assert host.quota == "20;w=21600 left of 100;w=21600"
+    assert any("soon \\x1b[31mgone" in step for step in steps)
+    assert "registry warns" in caplog.text
