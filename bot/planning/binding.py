@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.config.discover import nearest_policy, policy_for_marker
+from bot.config.named_policies import with_defaults
 from bot.errors import Problem, Severity
 from bot.planning.plan import Binding
 from bot.rewrite.marker import FluxMarker, InlineMarker, Part
@@ -155,7 +156,7 @@ def _bind_rule(field: Field, marker: InlineMarker, config: Config, rule: UpdateR
                 "Add image=REPOSITORY to the marker, or use a named policy",
             )
         )
-    options = {**config.defaults, **marker.options, **_rule_option(marker)}
+    options = with_defaults(config.defaults, {**marker.options, **_rule_option(marker)})
     try:
         policy = read_policy(options, native=True)
         repository = parse_repository(image)

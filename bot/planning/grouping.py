@@ -9,11 +9,10 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING
 
 from bot.config.model import DEFAULT_UPDATE
+from bot.config.slugs import slug
 from bot.errors import Problem, Severity
 from bot.planning.plan import PlannedProposal
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from bot.planning.plan import Binding, Update
 
 BRANCH_PREFIX = "pilotfish/"
-_MAX_SLUG_BYTES = 120
-_HASH_CHARS = 8
 
 
 def group_key(binding: Binding) -> tuple[str, str]:
@@ -43,17 +40,6 @@ def group_key(binding: Binding) -> tuple[str, str]:
             binding.group,
         )
     return (name if rule.name == DEFAULT_UPDATE else f"{rule.name}/{name}"), name
-
-
-def slug(key: str) -> str:
-    """Return `key` as git takes it in a branch, at most 120 bytes, cut ones with a hash."""
-    text = re.sub(r"[^a-z0-9._/-]+", "-", key.lower()).replace("/", "-")
-    text = re.sub(r"\.{2,}|-{2,}", "-", text).strip("-.")
-    text = text.removesuffix(".lock") or "update"
-    if len(text) <= _MAX_SLUG_BYTES:
-        return text
-    digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH_CHARS]
-    return f"{text[: _MAX_SLUG_BYTES - _HASH_CHARS - 1].rstrip('-.')}-{digest}"
 
 
 def branch_of(key: str, *, base: str, several_bases: bool) -> str:

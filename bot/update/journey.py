@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.config.model import Config, Delivery, UpdateRule
+from bot.config.slugs import slug
 from bot.errors import ConfigError, ConflictError, Problem, Severity
-from bot.planning.grouping import BRANCH_PREFIX, slug
+from bot.planning.grouping import BRANCH_PREFIX
 from bot.planning.holds import holds_in_force
 from bot.planning.plan import HeldTag, PlannedProposal, Update, UpdatePlan
 from bot.planning.remembered import HoldRecord, Remembered
