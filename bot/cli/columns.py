@@ -1,7 +1,7 @@
 """Lays a table out in columns that fit a width, so that no terminal breaks its lines.
 
-Where the rows are too wide, the widest column is folded at spaces if two lines of it will do;
-else it moves below its row, under its heading. Nothing is cut: what a person needs to copy is
+Where the rows are too wide, the widest column is folded at its spaces if a few lines will do;
+else it moves below its row, with its heading. Nothing is cut: what a person needs to copy is
 whole. The first column always stays.
 
 Pure: no I/O, no clock, no logging.
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _INDENT = 4  # of what stands below a row
-_NARROWEST = 24  # a column folded any further reads badly; arbitrary
-_FOLDS = 2  # lines a cell may take before its column moves below; arbitrary
+_NARROWEST = 20  # a column folded any further reads badly; arbitrary
+_ROOMY = 40
+_FOLDS, _FOLDS_ROOMY = 2, 3  # lines a cell may take before its column moves below; arbitrary
 _LEAST_WIDTH = 20  # of text below a row, in a terminal too narrow for anything
 
 
@@ -64,7 +65,7 @@ def _fit(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
     while width is not None and len(widths) > 1 and _total(widths) > width:
         widest = max(list(widths)[1:], key=lambda number: widths[number])
         room = width - (_total(widths) - widths[widest])
-        if room >= _NARROWEST and all(len(_folded(row[widest], room)) <= _FOLDS for row in rows):
+        if all(_folds_well(row[widest], room) for row in rows):
             widths[widest] = room
             break
         del widths[widest]
@@ -74,6 +75,13 @@ def _fit(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int | No
 
 def _total(widths: dict[int, int]) -> int:
     return sum(widths.values()) + len(_GAP) * (len(widths) - 1)
+
+
+def _folds_well(text: str, room: int) -> bool:
+    """Return whether a column of `room` holds `text` in a few lines, broken at spaces alone."""
+    longest_word = max((len(word) for word in text.split()), default=0)
+    folds = _FOLDS_ROOMY if room >= _ROOMY else _FOLDS
+    return longest_word <= room and room >= _NARROWEST and len(_folded(text, room)) <= folds
 
 
 def _folded(text: str, width: int) -> list[str]:

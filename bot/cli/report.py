@@ -85,7 +85,8 @@ def show_report(report: Report, display: Display, *, dry_run: bool) -> None:
         heading = ("file", "policy", "from", "to", "type", "why")
         table(heading, rows, display, styles=("cyan", "", "dim", "bold green", "", "dim"))
     if report.held:
-        print()
+        if report.updates:
+            print()
         table(
             ("held", "policy", "why", "until"),
             sorted({_held_row(one) for one in report.held}),
@@ -129,7 +130,8 @@ def _show_deliveries(report: Report, display: Display, *, dry_run: bool) -> None
     from bot.cli.draw import table
 
     if report.steps:
-        print()
+        if report.updates or report.held:
+            print()
         rows = [
             (
                 one.step.branch,
