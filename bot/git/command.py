@@ -10,6 +10,7 @@ Must not know what is fetched, committed or pushed, nor why.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shlex
 import shutil
@@ -31,6 +32,7 @@ from bot.git.settings import (
     imported_settings,
 )
 from bot.process import Completed, clean_environment, inherited_environment, run
+from bot.telemetry import shown
 
 if TYPE_CHECKING:
     from bot.config.secret_refs import Secret
@@ -232,7 +234,13 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 async def _check_version(private: Path) -> tuple[int, int]:
-    result = await run(["git", "version"], environment=clean_environment(), cwd=private)
+    result = await run(
+        ["git", "version"],
+        environment=clean_environment(
+            {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+        ),
+        cwd=private,
+    )
     match = re.search(rb"(\d+)\.(\d+)", result.stdout)
     version = (int(match[1]), int(match[2])) if match else (0, 0)
     if version < OLDEST_GIT:
@@ -252,7 +260,12 @@ async def _person_settings(folder: Path, access: GitAccess) -> list[Setting]:
         cwd=folder,
         max_output_bytes=1 << 22,
     )
-    # A configuration that git itself cannot read stops every git command of that person.
+    if result.code and "bad config" in result.error_text:
+        raise ConfigError(
+            f"git's own configuration cannot be read: {shown(result.error_text)}",
+            where="git config",
+            hint="Put that file right; every git command stumbles over it",
+        )
     return imported_settings(result.stdout, with_credentials=access.token is None)
 
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 DEEPEN_STEPS = (50, 200, 1000)
 
 _PAUSES_S = (0.5, 2.0)  # before a second and a third try; arbitrary
-_FILTER_OFFERED = re.compile(rb"packet:\s+\S+< (?:fetch=|[0-9a-f]{40,64} ).*\bfilter\b")
+_FILTER_OFFERED = re.compile(
+    rb"packet:\s+\S+< (?:fetch=|[0-9a-f]{40,64} [^ ]+\\0).*\bfilter\b"  # protocol 2, or 0 and 1
+)
 
 
 def _settings(pairs: Mapping[str, str]) -> dict[str, str]:
@@ -81,8 +83,13 @@ async def list_refs(git: Git, cache: Cache, clock: Clock) -> Refs:
     if learns:
         said = trace.read_bytes() if trace.exists() else b""
         trace.unlink(missing_ok=True)
-        cache.remember_filter(_FILTER_OFFERED.search(said) is not None)
+        cache.remember_filter(offers_filter(said))
     return parse_refs(result.stdout)
+
+
+def offers_filter(trace: bytes) -> bool:
+    """Tell from git's packet trace whether the server can leave blobs out."""
+    return _FILTER_OFFERED.search(trace) is not None
 
 
 def parse_refs(listing: bytes) -> Refs:

@@ -341,3 +341,28 @@ async def test_a_key_file_that_is_not_there_is_named(opened: Opener, tmp_path: P
     with pytest.raises(ConfigError, match="nokey cannot be read"):
         async with opened("ssh://git@127.0.0.1:1/x", access=access):
             pass
+
+
+async def test_a_configuration_that_git_cannot_read_is_named(
+    git_host: GitHost, opened: Opener, private_home: Path
+) -> None:
+    fleet = git_host.create("fleet", FILES)
+    (private_home / ".gitconfig").write_text("[user\nname")
+
+    with pytest.raises(ConfigError, match=r"\.gitconfig"):
+        async with opened(fleet.url_http, import_person=True):
+            pass
+
+
+async def test_a_rewrite_of_https_to_plain_http_is_no_way(
+    git_host: GitHost, opened: Opener, private_home: Path
+) -> None:
+    fleet = git_host.create("fleet", FILES)
+    rewrite = f'[url "{git_host.url}/"]\n\tinsteadOf = https://git.acme.example/\n'
+    (private_home / ".gitconfig").write_text(rewrite)
+
+    with pytest.raises(ProductError, match="not allowed"):
+        async with opened("https://git.acme.example/fleet.git", import_person=True) as remote:
+            await remote.default_branch()
+
+    assert set(fleet.branches()) == {"main"}

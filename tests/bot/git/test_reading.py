@@ -10,6 +10,7 @@ from bot.git.faults import (
     GitUnavailableError,
     UnsafeObjectsError,
 )
+from bot.git.fetching import offers_filter
 from bot.git.names import EntryKind, InvalidName, Sha
 from bot.git.remote import Remote
 from tests.bot.git.situations import Opener, build, hash_object, mktree, plant
@@ -275,3 +276,18 @@ async def test_a_server_that_stays_busy_is_unavailable(git_host: GitHost, opened
     async with opened(fleet.url_http) as remote:
         with pytest.raises(GitUnavailableError, match="503"):
             await remote.default_branch()
+
+
+@pytest.mark.parametrize(
+    ("packet", "offered"),
+    [
+        (b"12:00:00.1 pkt-line.c:80  packet:   git< fetch=shallow wait-for-done filter\n", True),
+        (b"12:00:00.1 pkt-line.c:80  packet:   git< fetch=shallow wait-for-done\n", False),
+        (b"packet: ls-remote< " + b"a" * 40 + b" HEAD\\0multi_ack filter agent=git/2\n", True),
+        (b"packet: ls-remote< " + b"a" * 40 + b" refs/heads/filter\n", False),
+    ],
+)
+def test_whether_blobs_can_be_left_out_is_read_from_what_the_server_offers(
+    packet: bytes, offered: bool
+) -> None:
+    assert offers_filter(packet) is offered
