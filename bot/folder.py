@@ -12,6 +12,7 @@ Must not know what the bytes mean.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import stat
@@ -32,6 +33,7 @@ Result = TypeVar("Result")
 MAX_READ_BYTES = 5 * 1024 * 1024 + 1  # one more than any reader of ours accepts
 _BUFFER_BYTES = 256 * 1024  # holds nearly every file in one read
 _SHARED_FROM_FILES = 2_000  # below this a second process costs more than it saves
+_COLLECT_EVERY = 30_000  # objects; about twenty parsed files
 _EXTENSIONS = (".yaml", ".yml")
 _BARE_NAME = "Kustomization"
 _TEMPORARY_SUFFIX = ".pilotfish-part"
@@ -216,19 +218,29 @@ def _read_all(
     needles: tuple[bytes, ...],
     work: Callable[[str, bytes], Result],
 ) -> _Done[Result]:
+    """Read and work on `files`, with the garbage collected less often meanwhile.
+
+    A parsed file is thousands of small objects that die together; at the usual pace the
+    collector takes a third of the time (measured).
+    """
     results: list[Result] = []
     problems: list[Problem] = []
     buffer = bytearray(_BUFFER_BYTES)
     lead = root.rstrip("/") + "/"
-    for file in files:
-        try:
-            content = _read(lead + file, buffer, needles)
-        except OSError as error:
-            if not isinstance(error, FileNotFoundError):
-                problems.append(_unreadable(file, error))
-            continue
-        if content is not None:
-            results.append(work(file, content))
+    pace = gc.get_threshold()
+    gc.set_threshold(_COLLECT_EVERY, *pace[1:])
+    try:
+        for file in files:
+            try:
+                content = _read(lead + file, buffer, needles)
+            except OSError as error:
+                if not isinstance(error, FileNotFoundError):
+                    problems.append(_unreadable(file, error))
+                continue
+            if content is not None:
+                results.append(work(file, content))
+    finally:
+        gc.set_threshold(*pace)
     return results, problems
 
 

@@ -270,7 +270,6 @@ class _Builder:
 
     def build(self, events: Iterable[Any]) -> Tree:
         steps = {
-            "ScalarEvent": self._scalar,
             "AliasEvent": self._alias,
             "MappingStartEvent": self._open_map,
             "SequenceStartEvent": self._open_seq,
@@ -278,9 +277,21 @@ class _Builder:
             "SequenceEndEvent": self._close,
             "DocumentEndEvent": self._end_document,
         }
-        sign = self.signature.append
+        sign, add, place = self.signature.append, self.scalars.append, self._place
         for event in _counted(events):
-            step = steps.get(event.__class__.__name__)
+            name = event.__class__.__name__
+            if name == "ScalarEvent":  # two of three events: kept out of a call of its own
+                value, style, anchor, tag = event.value, event.style or "", event.anchor, event.tag
+                start, end = event.start_mark.index, event.end_mark.index
+                node = Node(Kind.SCALAR, start, end, value, style, anchor, tag)
+                place(node)
+                add(node)
+                self.places.append(len(self.signature))
+                if start != end:
+                    self.stops.append(Stop(start, end, node, False))
+                sign((name, value, anchor, tag, style))
+                continue
+            step = steps.get(name)
             if step is not None:
                 step(event)
             sign(_sign(event))
@@ -288,17 +299,6 @@ class _Builder:
 
     def _end_document(self, _event: Any) -> None:
         self.documents += 1
-
-    def _scalar(self, event: Any) -> None:
-        start, end = event.start_mark.index, event.end_mark.index
-        node = Node(
-            Kind.SCALAR, start, end, event.value, event.style or "", event.anchor, event.tag
-        )
-        self._place(node)
-        self.scalars.append(node)
-        self.places.append(len(self.signature))
-        if start != end:
-            self.stops.append(Stop(start, end, node, False))
 
     def _alias(self, event: Any) -> None:
         start, end = event.start_mark.index, event.end_mark.index
