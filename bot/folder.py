@@ -71,9 +71,11 @@ def visit(
     files, passed = _list(root, below)
     problems: list[Problem] = []
     shares = _shares(files)
-    done = [_read_all(str(root), share, tuple(needles), work) for share in shares[:1]]
-    if len(shares) > 1:
-        done = _in_two_processes(str(root), shares, tuple(needles), work)
+    done = (
+        _in_two_processes(str(root), shares, tuple(needles), work)
+        if len(shares) > 1
+        else [_read_all(str(root), files, tuple(needles), work)]
+    )
     results = [result for found, _ in done for result in found]
     problems += [problem for _, troubles in done for problem in troubles]
     problems += _passed_over(str(root), passed, tuple(needles))
