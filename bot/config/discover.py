@@ -11,10 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bot.config.faults import nearest
 from bot.config.flux import FluxReading, read_flux
 from bot.config.flux_policies import two_places
-from bot.config.model import Config, NamedPolicy, PolicyKey, UpdateRule
+from bot.config.model import Config, UpdateRule
 from bot.config.native import read_native
 from bot.errors import Problem, Severity
 
@@ -76,27 +75,6 @@ def merge(native: Config | None, flux: FluxReading) -> tuple[Config, list[Proble
         source=tuple(dict.fromkeys((*base.source, *flux.files))),
     )
     return merged, problems
-
-
-def policy_for_marker(config: Config, namespace: str | None, name: str) -> NamedPolicy | None:
-    """Return the policy that a marker names; `namespace` is `None` for an inline `policy NAME`.
-
-    A plain name means a policy of this file's namespace, else the only one of that name. A
-    Flux policy that is written without a namespace is meant by a marker of any.
-    """
-    wanted = config.namespace if namespace is None else namespace
-    for key in (PolicyKey(namespace=wanted, name=name), PolicyKey(namespace="", name=name)):
-        if key in config.policies:
-            return config.policies[key]
-    if namespace is not None:
-        return None
-    same = [policy for key, policy in config.policies.items() if key.name == name]
-    return same[0] if len(same) == 1 else None
-
-
-def nearest_policy(config: Config, name: str) -> str:
-    """Return advice for a marker that names no policy: the nearest one there is."""
-    return nearest(name, (key.name for key in config.policies))
 
 
 def _note_that_own_updates_win(own: UpdateRule, flux: tuple[UpdateRule, ...]) -> Problem:

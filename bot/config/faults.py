@@ -7,8 +7,6 @@ Foreign text inside a message is cut, escaped and redacted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.config.nodes import Kind
@@ -17,13 +15,13 @@ from bot.errors import FaultsError, Problem, Severity
 from bot.telemetry import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.config.nodes import Node
 
 _Value = TypeVar("_Value")
 
-_LISTED_AT_MOST = 12  # more words than this hide the one that is sought; arbitrary
 _MOST_CHARS = 400  # of one message; arbitrary
-_LONGEST_WORD = 80  # difflib is quadratic; nobody means a longer word
 
 
 class Faults:
@@ -75,17 +73,3 @@ class Faults:
         """
         if self.problems:
             raise FaultsError(sorted(self.problems, key=lambda p: (p.line, p.column)))
-
-
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return the advice for a wrong `word`: the nearest allowed one, else all of them."""
-    words = sorted(set(allowed))
-    close = get_close_matches(word[:_LONGEST_WORD].lower(), words, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    if not words:
-        return ""
-    if len(words) > _LISTED_AT_MOST:
-        listed = ", ".join(words[:_LISTED_AT_MOST])
-        return f"Allowed are {listed} and {len(words) - _LISTED_AT_MOST} more"
-    return f"Allowed: {', '.join(words)}"

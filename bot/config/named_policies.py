@@ -6,11 +6,11 @@ known to `policies.spec` alone; here its complaint gets a place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bot.config.lookup import with_defaults
 from bot.config.model import NamedPolicy, PolicyKey
 from bot.config.nodes import Kind, Node, UnreadableYaml
 from bot.config.notation import read_name
@@ -19,11 +19,12 @@ from policies.reference import InvalidReference, parse_repository
 from policies.spec import ALLOWED_OPTIONS, RULES, read_policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bot.config.faults import Faults
     from policies.policy import TagPolicy
 
 NOT_FOR_DEFAULTS = frozenset({*RULES, "filter", "extract", "deny"})
-_ONLY_SEMVER = frozenset({"max-jump"})
 _SAMPLE_RULE = {"semver": "*"}
 
 
@@ -80,17 +81,6 @@ def _read_image(name: str, section: Node, faults: Faults) -> str:
         )
         return ""
     return node.text
-
-
-def with_defaults(defaults: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
-    """Return a policy's own options with the file's defaults for what they leave unsaid.
-
-    A default that the policy's rule has no use for (`max-jump` counts majors) is left out.
-    """
-    fitting = {
-        key: value for key, value in defaults.items() if key not in _ONLY_SEMVER or "semver" in own
-    }
-    return {**fitting, **own}
 
 
 def _read_one(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bot.config.faults import Faults, nearest
+from bot.config.lookup import nearest
 from bot.config.named_policies import NOT_FOR_DEFAULTS
 from bot.config.shape import FileShape
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+    from bot.config.faults import Faults
     from bot.config.nodes import Node
 
 _OPERATOR_KEYS = frozenset({"repositories", "targets", "server", "store", "notify"})

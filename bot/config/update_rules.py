@@ -6,11 +6,10 @@ are faults (`product.md` 3.2 and 10.8).
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bot.config.faults import Faults, nearest
+from bot.config.lookup import nearest
 from bot.config.model import (
     CommitSettings,
     Delivery,
@@ -26,6 +25,9 @@ from bot.config.schedule import UnreadableSchedule, is_zone, read_windows
 from bot.config.slugs import group_slug
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bot.config.faults import Faults
     from bot.config.shape import FileShape, UpdateShape
 
 _DELIVERIES = {delivery.value: delivery for delivery in Delivery}

@@ -13,8 +13,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.config.discover import nearest_policy, policy_for_marker
-from bot.config.named_policies import with_defaults
+from bot.config.lookup import nearest_policy, policy_for_marker, with_defaults
 from bot.errors import Problem, Severity
 from bot.planning.plan import Binding
 from bot.rewrite.marker import FluxMarker, InlineMarker, Part

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.discover import merge, policy_for_marker
+from bot.config.discover import merge
 from bot.config.flux import NEEDLES, read_flux
+from bot.config.lookup import policy_for_marker
 from bot.errors import Severity
 
 CORPUS = Path(os.environ.get("PILOTFISH_CORPUS", "../shared/corpus"))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.discover import merge, nearest_policy, policy_for_marker, read_all
+from bot.config.discover import merge, read_all
 from bot.config.flux import FluxReading, read_flux
+from bot.config.lookup import nearest_policy, policy_for_marker
 from bot.config.model import Config, PolicyKey, UpdateRule
 from bot.config.native import Trust
 from bot.errors import FaultsError, Problem, Severity
