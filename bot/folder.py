@@ -57,8 +57,12 @@ def visit(
     below: str | None,
     needles: Sequence[bytes],
     work: Callable[[str, bytes], Result],
+    *,
+    also: Callable[[str], bool] | None = None,
 ) -> Visit[Result]:
     """Return `work(file, content)` for every file below `root` that holds a needle.
+
+    `also` tells by a file's own name whether it is visited beside those of Flux's rule.
 
     `file` is relative to `root`, also when only what is `below` it is visited: a folder or
     one file. Without needles every file is worked on. `work` may run in another process:
@@ -68,7 +72,8 @@ def visit(
         MissingFolderError: `root` or `below` does not exist, or `below` leaves `root`.
         AccessError: `root` cannot be listed.
     """
-    files, passed = _list(root, below)
+    wanted = _wanted(also)
+    files, passed = _list(root, below, wanted)
     problems: list[Problem] = []
     shares = _shares(files)
     done = (
@@ -82,7 +87,15 @@ def visit(
     return Visit(results=tuple(results), problems=tuple(problems), files=len(files))
 
 
-def _list(root: Path, below: str | None) -> tuple[list[str], list[str]]:
+def _wanted(also: Callable[[str], bool] | None) -> Callable[[str], bool]:
+    if also is None:
+        return _is_visited
+    return lambda name: _is_visited(name) or also(name)
+
+
+def _list(
+    root: Path, below: str | None, wanted: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
     """Return the files to visit and those with a name that is nearly right, both sorted."""
     base = os.path.realpath(root)
     start = os.path.realpath(os.path.join(base, below)) if below else base
@@ -104,11 +117,13 @@ def _list(root: Path, below: str | None) -> tuple[list[str], list[str]]:
             raise MissingFolderError(
                 "this is a file", where=str(root), hint="Name its folder, and the file by --path"
             )
-        return ([name], []) if _is_visited(os.path.basename(name)) else ([], [name])
-    return _walk(base, start, str(root))
+        return ([name], []) if wanted(os.path.basename(name)) else ([], [name])
+    return _walk(base, start, str(root), wanted)
 
 
-def _walk(base: str, start: str, shown: str) -> tuple[list[str], list[str]]:
+def _walk(
+    base: str, start: str, shown: str, wanted: Callable[[str], bool]
+) -> tuple[list[str], list[str]]:
     files: list[str] = []
     passed: list[str] = []
     links: list[str] = []
@@ -132,7 +147,7 @@ def _walk(base: str, start: str, shown: str) -> tuple[list[str], list[str]]:
                 name = entry.name
                 if entry.is_dir(follow_symlinks=False):
                     pending.append((entry.path, f"{above}{name}/"))
-                elif _is_visited(name):
+                elif wanted(name):
                     (links if entry.is_symlink() else files).append(above + name)
                 elif _is_nearly_visited(name):
                     passed.append(above + name)
@@ -330,7 +345,7 @@ def replace_file(root: Path, file: str, *, old: bytes, new: bytes) -> None:
         raise AccessError(
             "the link leads out of the folder", where=file, hint="Edit the file it leads to"
         )
-    temporary = f"{path}{_TEMPORARY_SUFFIX}"
+    temporary = f"{path}.{os.getpid()}{_TEMPORARY_SUFFIX}"
     try:
         _replace(path, temporary, old, new, file)
     except (PermissionError, FileNotFoundError) as error:
@@ -351,7 +366,7 @@ def _replace(path: str, temporary: str, old: bytes, new: bytes, shown: str) -> N
             raise ConflictError("someone changed the file meanwhile", where=shown, hint="Run again")
         status = os.fstat(current.fileno())
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         handle = os.open(temporary, flags, 0o600)
         with os.fdopen(handle, "wb") as made:
             made.write(new)

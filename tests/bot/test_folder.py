@@ -38,6 +38,14 @@ def test_yaml_files_and_kustomizations_are_visited_hidden_ones_too(tmp_path: Pat
     assert names(tmp_path) == [".d/.yaml", "Kustomization", "a.yaml", "b/c.yml"]
 
 
+def test_other_names_are_visited_on_request(tmp_path: Path) -> None:
+    lay_out(tmp_path, "Dockerfile", "a.yaml", "b.txt")
+
+    found = visit(tmp_path, None, [], name_and_size, also=lambda name: name == "Dockerfile")
+
+    assert [name for name, _ in found.results] == ["Dockerfile", "a.yaml"]
+
+
 def test_only_files_that_hold_a_needle_are_worked_on(tmp_path: Path) -> None:
     lay_out(tmp_path, "a.yaml")
     (tmp_path / "b.yaml").write_bytes(b"nothing")

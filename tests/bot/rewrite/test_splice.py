@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.rewrite import splice
+from bot.rewrite.nodes import signature_of
 from bot.rewrite.spelling import may_be_plain, reads_as_string
 from bot.rewrite.splice import RefusedEditError, edit_file, new_value, new_values
 from bot.rewrite.tree import find_fields
@@ -196,13 +198,22 @@ def test_a_digest_beside_the_tag_and_none_given_is_refused() -> None:
         new_values(field, image="i", tag="2", digest=None)
 
 
-def test_what_would_damage_the_file_is_refused() -> None:
+def test_the_span_that_counts_is_the_parsers() -> None:
     text = f"a: &x 1 {FLUX % ':tag'}\nb: 2\n"
     field = replace(field_in(text), end=len(text))
 
     made = edit_file("a.yaml", text.encode(), [(field, "v2")])
 
-    assert made.decode() == text.replace("&x 1", "&x v2")  # the parser's span counts, not ours
+    assert made.decode() == text.replace("&x 1", "&x v2")
+
+
+@pytest.mark.parametrize("made", [b"tag: v2\nb: 1\n", b"tag: v3\n", b"tag: [\n"])
+def test_a_result_that_means_anything_else_is_refused(made: bytes) -> None:
+    field = field_in(f"tag: x {FLUX % ':tag'}\n")
+    wanted = signature_of("tag: v2\n", engine="pyyaml")
+
+    with pytest.raises(RefusedEditError, match="would damage the file"):
+        splice._verify("a.yaml", made, wanted, "pyyaml", [(field, "v2")])
 
 
 @pytest.mark.parametrize(
