@@ -80,18 +80,19 @@ def default_message(name: str, updates: Sequence[Update]) -> str:
 
 def trailers(key: str, changes: Iterable[ChangeRecord]) -> list[tuple[str, str]]:
     """Return what makes a commit recognisable as ours: its proposal and its exact changes."""
-    ordered = sorted(changes)
-    rows = [(CHANGE_TRAILER, _one_line(change)) for change in ordered]
-    return [(PROPOSAL_TRAILER, json.dumps(key)), *rows, (PLAN_TRAILER, plan_digest(key, ordered))]
+    ordered = sorted(set(changes))
+    rows = [(CHANGE_TRAILER, _one_line(change.as_json())) for change in ordered]
+    return [(PROPOSAL_TRAILER, _one_line(key)), *rows, (PLAN_TRAILER, plan_digest(key, ordered))]
 
 
-def _one_line(change: ChangeRecord) -> str:
-    return json.dumps(change.as_json(), ensure_ascii=True)
+def _one_line(value: object) -> str:
+    # A run of blanks would be folded into one on its way through a trailer.
+    return json.dumps(value, ensure_ascii=True).replace("  ", " \\u0020")
 
 
 def plan_digest(key: str, changes: Iterable[ChangeRecord]) -> str:
     """Return the digest that the plan of a proposal has, whatever order it came in."""
-    text = "\n".join([key, *(_one_line(change) for change in sorted(changes))])
+    text = "\n".join([key, *(_one_line(change.as_json()) for change in sorted(set(changes)))])
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 

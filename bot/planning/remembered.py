@@ -2,7 +2,7 @@
 
 Holds and unholds, proposals that a person closed on plain Git, and the proposals that are
 open now (`product.md` 10.11). It lives on the remote, so that deleting any cache of ours loses
-no decision. Fields that a newer version wrote are kept when an older one writes.
+no decision. A file of another version is refused, never overwritten.
 
 Pure: no I/O, no clock, no logging.
 """
@@ -260,7 +260,7 @@ def write_remembered(remembered: Remembered) -> bytes:
             for one in remembered.closed
         ],
     }
-    text: str = yaml.safe_dump(shaped, sort_keys=False, allow_unicode=True, width=1000)
+    text: str = yaml.safe_dump(shaped, sort_keys=False, width=1000)
     return text.encode()
 
 
