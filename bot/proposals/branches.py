@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.config.slugs import slug
 from bot.errors import RefusedError
 from bot.planning.message import read_trailers_of_ours
 from bot.proposals.lifecycle import OpenBranch, Standing
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bot.planning.remembered import ChangeRecord
     from bot.rewrite.fields import Field
 
+_MAX_BASE_COMMITS = 300  # how far back a merge is looked for; further back it is foreign
 _MAX_SIDE_COMMITS = 200  # a person's commits on a proposal that we look through; arbitrary
 
 
@@ -37,10 +39,9 @@ async def _examine_one(remote: Remote, base: Sha, branch: str, head: Sha) -> Ope
     recorded = read_trailers_of_ours(commit.trailers)
     if await remote.is_ancestor(head, base):
         # A branch that a person made at the base's own head is theirs, not a merged one.
-        standing = Standing.MERGED if recorded else Standing.FOREIGN
-        return OpenBranch(
-            branch=branch, head=head, standing=standing, key=recorded[0] if recorded else ""
-        )
+        key = recorded[0] if recorded else await _key_of_merged_side(remote, base, branch, head)
+        standing = Standing.FOREIGN if key is None else Standing.MERGED
+        return OpenBranch(branch=branch, head=head, standing=standing, key=key or "")
     if recorded is not None and await _reproduces(remote, commit, recorded[1]):
         key, changes = recorded
         return OpenBranch(
@@ -52,6 +53,21 @@ async def _examine_one(remote: Remote, base: Sha, branch: str, head: Sha) -> Ope
             conflicts=await _conflicts(remote, base, commit, changes),
         )
     return await _not_as_made(remote, base, branch, head)
+
+
+async def _key_of_merged_side(remote: Remote, base: Sha, branch: str, head: Sha) -> str | None:
+    """Return the key of a proposal that a person pushed to before it was merged.
+
+    Its head is not on the base's own line, and one of our commits lies between the two.
+    """
+    line = {one.sha for one in await remote.first_parents(base, limit=_MAX_BASE_COMMITS)}
+    for earlier in await remote.first_parents(head, limit=_MAX_SIDE_COMMITS):
+        if earlier.sha in line:
+            return None
+        ours = read_trailers_of_ours(earlier.trailers)
+        if ours is not None and branch.endswith(f"/{slug(ours[0])}"):
+            return ours[0]
+    return None
 
 
 async def _not_as_made(remote: Remote, base: Sha, branch: str, head: Sha) -> OpenBranch:

@@ -147,18 +147,21 @@ def _refused(step: Step) -> Problem:
     )
 
 
+_AFTER_A_CLOSE = {Operation.IGNORED, Operation.OPENED, Operation.WAITING}
+
+
 def remember(remembered: Remembered, outcomes: Iterable[Outcome], now: datetime) -> Remembered:
     """Return the memory after `outcomes`: what is open now, and what a person closed."""
     for outcome in outcomes:
         step = outcome.step
         if outcome.problem is not None:
             continue
-        if step.remember_closed and step.operation is Operation.IGNORED:
+        if step.remember_closed and step.operation in _AFTER_A_CLOSE:
             closed = ClosedRecord(
                 key=step.key, when=now, changes=tuple(sorted(step.remember_closed))
             )
             remembered = remembered.without_proposal(step.branch).with_closed(closed)
-        elif step.operation is Operation.CLOSED:
+        if step.operation is Operation.CLOSED:
             remembered = remembered.without_proposal(step.branch)
         elif step.operation in {Operation.OPENED, Operation.REFRESHED} and outcome.head:
             remembered = remembered.with_proposal(_record(remembered, outcome, now))

@@ -123,12 +123,13 @@ def decide(
         found = branches.get(branch) or OpenBranch(branch=branch, head="", standing=Standing.ABSENT)
         was_open = recorded[branch].changes if branch in recorded else ()
         step = _wanted(one, found, frozenset(was_open), remembered)
-        (opening if step.operation is Operation.OPENED else keeping).append(step)
+        rows = {Operation.OPENED: opening, Operation.CLOSED: closing}
+        rows.get(step.operation, keeping).append(step)
     still_open = sum(1 for step in keeping if step.operation in _OPEN_OPERATIONS)
     return [
         *closing,
-        *_limited_pushes(keeping, remembered, limits, now),
-        *_limited(opening, still_open, remembered, limits, now),
+        *_limited_pushes(_in_their_windows(keeping, now), remembered, limits, now),
+        *_limited(_in_their_windows(opening, now), still_open, remembered, limits, now),
     ]
 
 
@@ -196,12 +197,8 @@ def _wanted(
                 Operation.LEFT,
                 "a person pushed to this branch; delete it to have it made anew",
             )
-        case Standing.OURS if found.changes == changes and not found.conflicts:
-            return step(Operation.UNCHANGED, "it is up to date")
-        case Standing.OURS if found.changes == changes:
-            return step(Operation.REFRESHED, "the base moved a file that it changes")
         case Standing.OURS:
-            return step(Operation.REFRESHED, "there is something newer")
+            return step(*_of_ours(found, changes, remembered))
         case Standing.MERGED:
             return step(Operation.OPENED, "the one before is merged, and there is something newer")
         case _ if was_open and _same_set(was_open, changes):
@@ -210,7 +207,7 @@ def _wanted(
                 "a person closed exactly this by deleting its branch; it waits for something new",
                 closed=was_open,
             )
-        case _ if any(_same_set(closed.changes, changes) for closed in remembered.closed):
+        case _ if _was_closed(remembered, changes):
             return step(
                 Operation.IGNORED, "a person closed exactly this; it waits for something new"
             )
@@ -218,6 +215,25 @@ def _wanted(
             return step(
                 Operation.OPENED, "there is something newer", closed=was_open or frozenset()
             )
+
+
+def _of_ours(
+    found: OpenBranch, changes: frozenset[ChangeRecord], remembered: Remembered
+) -> tuple[Operation, str]:
+    if found.changes == changes:
+        if found.conflicts:
+            return Operation.REFRESHED, "the base moved a file that it changes"
+        return Operation.UNCHANGED, "it is up to date"
+    if _was_closed(remembered, changes):
+        return (
+            Operation.CLOSED,
+            "what is left is what a person closed; it waits for something new",
+        )
+    return Operation.REFRESHED, "there is something newer"
+
+
+def _was_closed(remembered: Remembered, changes: frozenset[ChangeRecord]) -> bool:
+    return any(_same_set(closed.changes, changes) for closed in remembered.closed)
 
 
 def _same_set(before: Iterable[ChangeRecord], now: Iterable[ChangeRecord]) -> bool:
@@ -259,7 +275,9 @@ def _limited(
     recent = sum(1 for one in remembered.proposals if now - one.opened < _HOUR)
     steps: list[Step] = []
     for step in sorted(opening, key=_urgency):
-        if still_open >= limits.open:
+        if step.operation is not Operation.OPENED:
+            steps.append(step)
+        elif still_open >= limits.open:
             steps.append(_waiting(step, f"{limits.open} proposals are open, the limit"))
         elif recent >= limits.new_per_hour:
             steps.append(
