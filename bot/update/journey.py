@@ -77,7 +77,7 @@ class CommitMade:
     update: str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)  # asyncio prints a task's result when it ends
 class Report:
     """What a run did, or would do: the value that text, JSON and exit code are made from."""
 
