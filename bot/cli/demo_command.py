@@ -7,6 +7,7 @@ also after Ctrl-C. The commands that are printed are the ones that run.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import signal
@@ -26,15 +27,16 @@ _DONE = 0
 _STOPPED = 128  # plus the number of the signal
 _WIDEST, _NARROWEST = 110, 50  # columns; beyond them lines read badly; arbitrary
 _WITHOUT_TERMINAL = 100  # columns in a file or a pipe
+_MARGIN = 6  # what stands around a command and its words at the end
 _EXAMPLES = """\
   pilotfish demo                  asks once, before it merges
   pilotfish demo --yes            never asks
   pilotfish demo --keep           leaves the folder behind and says where
 """
 _NEXT = (
-    ("pilotfish scan . --outdated", "what is newer than what your YAML says; writes nothing"),
-    ("pilotfish plan --deliver files .", "once `# pilotfish: semver ^1` stands behind an image"),
-    ("pilotfish run", "proposals in your own Git, with .pilotfish.yaml or without"),
+    ("pilotfish scan . --outdated", "what is newer; writes nothing"),
+    ("pilotfish plan --deliver files .", "once a line says `# pilotfish: semver ^1`"),
+    ("pilotfish run", "proposes it in the Git remote of this clone"),
 )
 
 
@@ -57,7 +59,7 @@ def run(argv: list[str]) -> int:
     if display.json:
         print(json.dumps(_as_json(screen, told=told, seconds=seconds, kept=_kept(given, folder))))
     elif told:
-        _close(screen, seconds)
+        _close(screen, seconds, kept=given.keep)
     return _DONE
 
 
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 def _screen(given: argparse.Namespace, display: Display) -> Screen:
     from bot.cli.demo_screen import Screen
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an old terminal still gets the story
     columns = shutil.get_terminal_size(fallback=(_WITHOUT_TERMINAL, 0)).columns
     ask = not given.yes and not display.json and sys.stdin.isatty() and sys.stdout.isatty()
     return Screen(display=display, columns=max(_NARROWEST, min(columns, _WIDEST)), ask=ask)
@@ -121,14 +125,21 @@ def _end_gently_on_signals(stopped_by: list[int]) -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-def _close(screen: Screen, seconds: float) -> None:
+def _close(screen: Screen, seconds: float, *, kept: bool) -> None:
     screen.line()
     screen.line("── Now on your own repository ".ljust(screen.columns, "─"), "bold cyan")
     widest = max(len(command) for command, _ in _NEXT)
     for command, says in _NEXT:
-        screen.line(f"  $ {command.ljust(widest)}  {says}")
+        if len(_NEXT[1][1]) + widest + _MARGIN <= screen.columns:
+            screen.line(f"  $ {command.ljust(widest)}  {says}")
+        else:
+            screen.line(f"  $ {command}")
+            screen.prose(f"  {says}")
+    commands = sum(len(ran) for _, ran in screen.told)
+    took = "" if screen.ask else f" in {seconds:.1f} s"
+    cleaned = "" if kept else "; the folder is gone"
     screen.line()
-    screen.line(f"  {len(screen.told)} chapters in {seconds:.1f} s.", "dim")
+    screen.line(f"  {len(screen.told)} chapters, {commands} commands{took}{cleaned}.", "dim")
 
 
 def _kept(given: argparse.Namespace, folder: Path) -> str | None:

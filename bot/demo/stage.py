@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX = "pilotfish-demo-"
+_IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TRIES = 5  # a child that was killed may still have written while we removed
 
 
@@ -45,11 +46,12 @@ def open_stage(*, keep: bool) -> Iterator[Path]:
 
 def _remove(folder: Path) -> None:
     """Remove `folder`; an impatient second Ctrl-C does not leave half of it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _IMPATIENCE}
     try:
         for _ in range(_TRIES):
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():
                 return
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
