@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, Severity
-from bot.rewrite.bounds import out_of_bounds
 from bot.rewrite.comments import Layout
 from bot.rewrite.dockerfile import dockerfile_images, is_dockerfile
 from bot.rewrite.nodes import Kind, Node, UnreadableError, parse
@@ -31,6 +30,7 @@ from bot.rewrite.siblings import (
     split_image,
 )
 from bot.rewrite.tree import NEEDLES, search_file
+from bot.yaml_bounds import out_of_bounds
 
 if TYPE_CHECKING:
     from bot.rewrite.marker import FluxMarker, InlineMarker

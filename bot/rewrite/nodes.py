@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bot.rewrite.bounds import MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES
+from bot.yaml_bounds import MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

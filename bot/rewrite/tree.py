@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, Severity
-from bot.rewrite.bounds import out_of_bounds
 from bot.rewrite.comments import Layout, find_comments, flux_target, inline_target
 from bot.rewrite.fields import Field, FieldSearch, ObjectIdentity, Style
 from bot.rewrite.marker import AlmostMarker, FluxMarker, InlineMarker, NotAMarker, Part, read_marker
@@ -23,6 +22,7 @@ from bot.rewrite.nodes import Kind, Node, UnreadableError, parse
 from bot.rewrite.offsets import Offsets
 from bot.rewrite.siblings import digest_beside, image_beside, part_of, split_image
 from bot.rewrite.unparsable import fields_by_line
+from bot.yaml_bounds import out_of_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,8 +3,8 @@
 The figures are those of the threat model (YAML bombs): 5 MiB a file, 100 levels, 1,000
 documents, half a million nodes. Size, encoding, directives and plain towers of brackets are
 judged here before any parser starts; levels, documents, nodes and aliases are counted by
-`bot/rewrite/nodes.py` while the events come, so that a parser is stopped and never
-trusted.
+`bot/rewrite/nodes.py` and `reconciler/yaml_stream.py` while the events come, so that a
+parser is stopped and never trusted.
 
 Pure: no I/O, no clock, no logging.
 """
