@@ -81,9 +81,10 @@ class Screen:
         self.line()
         print(coloured(f"{_INDENT}{question.text} ", "bold yellow", self.display), end="")
         sys.stdout.flush()
-        key = await _read_key()
-        print(flush=True)
-        return key not in _NO
+        try:
+            return await _read_key() not in _NO
+        finally:
+            print(flush=True)
 
 
 def fold(line: str, width: int) -> list[str]:
