@@ -85,6 +85,7 @@ def _find(path: str) -> tuple[list[ImageUse], list[Problem], Path]:
     from pathlib import Path
 
     from bot.folder import visit
+    from bot.rewrite.dockerfile import is_dockerfile
     from bot.rewrite.images import find_images
 
     target = Path(path)
@@ -93,7 +94,7 @@ def _find(path: str) -> tuple[list[ImageUse], list[Problem], Path]:
             "there is no such file or folder", where=path, hint="Name a folder with YAML files"
         )
     root, below = (target, None) if target.is_dir() else (target.parent, target.name)
-    visited = visit(root, below, (), find_images)
+    visited = visit(root, below, (), find_images, also=is_dockerfile)
     uses: list[ImageUse] = []
     problems = list(visited.problems)
     for found, faults in visited.results:
