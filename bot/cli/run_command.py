@@ -8,6 +8,7 @@ but the last: `plan` is `run --dry-run`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 from bot.cli.options import parser, read_display
@@ -30,6 +31,11 @@ _RUN_EXAMPLES = """\
   pilotfish run --deliver files clusters/prod
   pilotfish run --repository https://git.example.org/team/fleet --dry-run
 """
+
+_NO_ORIGIN = (
+    "note: this folder is no clone with an origin; planned over its files, as with "
+    "--deliver files\n"
+)
 
 
 def run(command: str, argv: list[str]) -> int:
@@ -71,6 +77,9 @@ async def _report(given: argparse.Namespace, display: Display, *, dry_run: bool)
 
     deliver = Delivery(given.deliver) if given.deliver else None
     place = await find_place(given.path, given.repository)
+    if dry_run and deliver is None and not place.url:
+        sys.stderr.write(_NO_ORIGIN)
+        deliver = Delivery.FILES
     request = Request(
         base=given.base, below=place.below, only=given.only, deliver=deliver, dry_run=dry_run
     )
