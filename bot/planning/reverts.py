@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.planning.remembered import ChangeRecord, HoldRecord
-from bot.rewrite.marker import Part
+from bot.rewrite.marker import FluxMarker, Part
 from policies.gates import compare
 from policies.reference import InvalidReference, parse_reference
 
@@ -51,7 +51,7 @@ class PastCommit:
 
 
 def moves_between(file: str, before: Sequence[Field], after: Sequence[Field]) -> list[FieldMove]:
-    """Return the fields of one file that changed their value; matched by marker, then order."""
+    """Return the fields of one file that changed their value; matched by image or name."""
     return [
         FieldMove(file=file, old=old, new=new)
         for old, new in _matched(before, after)
@@ -72,7 +72,10 @@ def _matched(before: Sequence[Field], after: Sequence[Field]) -> list[tuple[Fiel
 
 
 def _sameness(field: Field) -> tuple[object, ...]:
-    return (field.marker.text, field.part, field.identity)
+    """Return what stays when a person edits a marker's range along with the value, or later."""
+    marker = field.marker
+    about = marker.text if isinstance(marker, FluxMarker) else marker.image or field.image
+    return (about, field.part, field.identity)
 
 
 def tag_of(field: Field) -> str:
