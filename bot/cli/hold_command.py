@@ -78,6 +78,7 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
         who = await _person(place.root)
         now = _now()
         policy, tag = _split(given.what)
+        await _tell_unknown(remote, policy, now)
         if command == "hold":
             record = HoldRecord(
                 policy=policy,
@@ -98,10 +99,28 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
     return 0
 
 
+async def _tell_unknown(remote: Remote, policy: str, now: datetime) -> None:
+    """Warn about a name that nothing is followed by: a slip of the pen would hold nothing."""
+    from bot.cli.faults import tell_problems
+    from bot.cli.holds_view import look
+    from bot.config.lookup import nearest
+    from bot.errors import Problem, Severity
+
+    names = (await look(remote, now)).names
+    if policy in names:
+        return
+    warning = Problem(
+        severity=Severity.WARNING,
+        message=f"nothing on the base branch is followed by the name {policy}",
+        hint=nearest(policy, sorted(names)) or "`pilotfish plan` shows the names; it counts later",
+    )
+    tell_problems([warning])
+
+
 def _now() -> datetime:
     from bot.clock import SystemClock
 
-    return SystemClock().now().replace(microsecond=0)
+    return SystemClock().now()
 
 
 async def _person(root: Path) -> str:
@@ -161,7 +180,7 @@ def _lifted(known: Remembered, lift: UnholdRecord) -> Remembered:
     kept = tuple(
         one
         for one in known.holds
-        if one.policy != lift.policy or (lift.tag and one.tag not in {"", lift.tag})
+        if one.policy != lift.policy or (lift.tag and one.tag != lift.tag)
     )
     others = tuple(one for one in known.unholds if (one.policy, one.tag) != (lift.policy, lift.tag))
     return replace(known, holds=kept, unholds=(*others, lift))
@@ -176,9 +195,9 @@ async def _write(remote: Remote, change: Callable[[Remembered], Remembered], mes
 
 
 async def _list(remote: Remote, display: Display) -> int:
-    from bot.cli.holds_view import holds_in
+    from bot.cli.holds_view import look
 
-    records = await holds_in(remote, _now())
+    records = (await look(remote, _now())).records
     if display.json:
         rows = [
             {

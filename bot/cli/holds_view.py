@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.planning.binding import bind_fields
-from bot.planning.holds import holds_in_force
+from bot.planning.holds import holds_in_force, names_of
 from bot.proposals.notes import NoteBook
 from bot.rewrite.tree import NEEDLES, find_fields
 from bot.update.configuration import read_configuration
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
     from bot.planning.remembered import HoldRecord
 
 
-async def holds_in(remote: Remote, now: datetime) -> tuple[HoldRecord, ...]:
-    """Return every hold in force at `now`; nothing is asked of any registry."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldNow:
+    """Every hold in force, and every name that something on the base is followed by."""
+
+    records: tuple[HoldRecord, ...]
+    names: frozenset[str]
+
+
+async def look(remote: Remote, now: datetime) -> HeldNow:
+    """Return what is held at `now`; nothing is asked of any registry."""
     base = await remote.default_branch()
     tip = (await remote.fetch(base))[base]
     tree = CommitTree(remote=remote, commit=tip, branch=base)
@@ -32,4 +41,7 @@ async def holds_in(remote: Remote, now: datetime) -> tuple[HoldRecord, ...]:
         find_fields(files).fields, configured.config, configured.config.updates
     )
     reverts = await find_reverts(remote, tip, bindings)
-    return holds_in_force(remembered, reverts, now).records
+    return HeldNow(
+        records=holds_in_force(remembered, reverts, now, bindings=bindings).records,
+        names=frozenset().union(*(names_of(one) for one in bindings)),
+    )

@@ -48,25 +48,43 @@ class HoldBook:
 def _concerns(record: HoldRecord, binding: Binding) -> bool:
     if record.update and record.update != binding.update.name:
         return False
-    return record.policy in {binding.policy_name, binding.group, binding.image}
+    return record.policy in names_of(binding)
+
+
+def names_of(binding: Binding) -> frozenset[str]:
+    """Return every name that people may call a binding's policy by."""
+    return frozenset({binding.policy_name, binding.group, binding.image})
 
 
 def holds_in_force(
-    remembered: Remembered, reverts: Iterable[HoldRecord], now: datetime
+    remembered: Remembered,
+    reverts: Iterable[HoldRecord],
+    now: datetime,
+    *,
+    bindings: Iterable[Binding] = (),
 ) -> HoldBook:
-    """Return what is held at `now`, people's words first, then what history shows."""
+    """Return what is held at `now`, people's words first, then what history shows.
+
+    `bindings` say which names mean the same policy: an unhold may use another than the hold.
+    """
     records = [*remembered.holds, *reverts]
+    called = {names_of(one) for one in bindings}
     return HoldBook(
         records=tuple(
             one
             for one in records
             if (one.until is None or one.until > now)
-            and not any(_lifts(unhold, one) for unhold in remembered.unholds)
+            and not any(_lifts(unhold, one, called) for unhold in remembered.unholds)
         )
     )
 
 
-def _lifts(unhold: UnholdRecord, record: HoldRecord) -> bool:
-    if unhold.policy != record.policy or unhold.when < record.when:
+def same_policy(one: str, other: str, called: Iterable[frozenset[str]]) -> bool:
+    """Return whether two names mean one policy; `called` are the names of each binding."""
+    return one == other or any(one in names and other in names for names in called)
+
+
+def _lifts(unhold: UnholdRecord, record: HoldRecord, called: set[frozenset[str]]) -> bool:
+    if unhold.when < record.when or not same_policy(unhold.policy, record.policy, called):
         return False
     return not unhold.tag or unhold.tag in {record.tag, record.up_to}

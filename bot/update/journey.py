@@ -149,7 +149,7 @@ async def plan_tree(
     report.problems += check(bound)
     reverts = await find_reverts(*past.history, bound.bindings) if past.history else []
     now = world.clock.now()
-    book = holds_in_force(past.remembered, reverts, now)
+    book = holds_in_force(past.remembered, reverts, now, bindings=bound.bindings)
     report.holds += book.records
     found = await survey(
         bound,

@@ -50,10 +50,12 @@ class Fleet:
         for tag in tags:
             self.registry.push_image("shop/web", tag)
 
-    def write(self, tag: str, message: str = "Change it by hand", branch: str = "main") -> str:
+    def write(
+        self, tag: str, message: str = "Change it by hand", *, date: str = "2026-01-02T03:04:05Z"
+    ) -> str:
         """Let a person write a tag; returns the commit."""
         text = deployment(f"{self.image}:{tag}")
-        return self.remote.commit({FILE: text}, message, branch=branch, author=PERSON)
+        return self.remote.commit({FILE: text}, message, author=PERSON, date=date)
 
     def tag(self, branch: str = "main") -> str:
         """Return the tag that stands in Git."""

@@ -1,0 +1,69 @@
+"""Which holds are in force, and whom they concern."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.planning.holds import holds_in_force
+from bot.planning.remembered import HoldRecord, Remembered, UnholdRecord
+from tests.bot.planning.situations import NOW, bound
+
+HOUR = timedelta(hours=1)
+FLUX = 'image: ghcr.io/acme/web:1.0.0 # {"$imagepolicy": "flux-system:web"}\n'
+CONFIG = "policies:\n  web: {image: ghcr.io/acme/web, semver: ^1}\n"
+REVERT = HoldRecord(
+    policy="flux-system:web", above="1.0.0", up_to="1.1.0", reason="x", who="Kim", when=NOW - HOUR
+)
+
+
+def hold(policy: str = "web", **more: object) -> HoldRecord:
+    """Return a person's hold of an hour ago."""
+    return HoldRecord(**{"policy": policy, "reason": "", "who": "Kim", "when": NOW - HOUR} | more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["web", "flux-system:web", "ghcr.io/acme/web"])
+def test_a_policy_is_held_by_every_name_people_use(name: str) -> None:
+    (one,) = bound(FLUX, CONFIG)
+    book = holds_in_force(Remembered(holds=(hold(name),)), [], NOW, bindings=[one])
+    assert len(book.for_binding(one)) == 1
+
+
+def test_another_policy_is_not_concerned() -> None:
+    (one,) = bound(FLUX, CONFIG)
+    book = holds_in_force(Remembered(holds=(hold("api"),)), [], NOW, bindings=[one])
+    assert book.for_binding(one) == ()
+
+
+def test_a_hold_of_one_update_spares_the_others() -> None:
+    (one,) = bound(FLUX, CONFIG)
+    book = holds_in_force(Remembered(holds=(hold(update="prod"),)), [], NOW, bindings=[one])
+    assert book.for_binding(one) == ()
+
+
+@pytest.mark.parametrize(("until", "held"), [(NOW + HOUR, 1), (NOW, 0), (NOW - HOUR, 0)])
+def test_a_hold_ends_at_its_moment(until: object, held: int) -> None:
+    book = holds_in_force(Remembered(holds=(hold(until=until),)), [], NOW)
+    assert len(book.records) == held
+
+
+@pytest.mark.parametrize("name", ["web", "flux-system:web", "ghcr.io/acme/web"])
+def test_what_a_revert_holds_is_lifted_by_every_name_people_use(name: str) -> None:
+    (one,) = bound(FLUX, CONFIG)
+    lifted = Remembered(unholds=(UnholdRecord(policy=name, who="Kim", when=NOW),))
+    assert holds_in_force(lifted, [REVERT], NOW, bindings=[one]).records == ()
+
+
+def test_an_unhold_lifts_only_what_came_before_it() -> None:
+    early = UnholdRecord(policy="web", who="Kim", when=NOW - 2 * HOUR)
+    assert len(holds_in_force(Remembered(unholds=(early,)), [REVERT], NOW).records) == 1
+
+
+@pytest.mark.parametrize(("tag", "held"), [("1.1.0", 0), ("1.0.5", 1)])
+def test_an_unhold_of_one_tag_lifts_the_revert_of_that_tag(tag: str, held: int) -> None:
+    lift = UnholdRecord(policy="flux-system:web", who="Kim", when=NOW, tag=tag)
+    assert len(holds_in_force(Remembered(unholds=(lift,)), [REVERT], NOW).records) == held
+
+
+def test_an_unhold_of_one_tag_leaves_a_hold_of_everything() -> None:
+    lift = UnholdRecord(policy="web", who="Kim", when=NOW, tag="1.1.0")
+    assert len(holds_in_force(Remembered(holds=(hold(),), unholds=(lift,)), [], NOW).records) == 1
