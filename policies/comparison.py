@@ -17,6 +17,7 @@ from policies.selection import candidate_of
 from policies.semver import Semver
 from policies.variant import Identity, Shape, read_shape
 
+_LEAST_BUILD_NUMBER = 1_000  # a lone number from here on counts builds; arbitrary
 _LEVELS = ("major", "minor", "patch")
 
 
@@ -60,6 +61,8 @@ def update_type(old_tag: str, new_tag: str) -> str:
     old, new = read_shape(old_tag), read_shape(new_tag)
     if old is None or new is None or old.era != new.era:
         return "other"
+    if not (_counts_versions(old) and _counts_versions(new)):
+        return "other"
     length = max(len(old.numbers), len(new.numbers), len(_LEVELS))
     for level, (was, will) in enumerate(
         zip(_padded(old, length), _padded(new, length), strict=True)
@@ -67,6 +70,13 @@ def update_type(old_tag: str, new_tag: str) -> str:
         if was != will:
             return _LEVELS[min(level, len(_LEVELS) - 1)]
     return "patch" if old.key != new.key else "other"
+
+
+def _counts_versions(shape: Shape) -> bool:
+    """Return whether the first number is a major: of `15` it is, of build `main-a1b2c3d-17` not."""
+    if len(shape.numbers) > 1:
+        return True
+    return shape.prefix in {"", "v"} and shape.numbers[0] < _LEAST_BUILD_NUMBER
 
 
 def majors_between(old_value: str, new_value: str) -> int | None:

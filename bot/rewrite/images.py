@@ -45,6 +45,7 @@ _LINE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _TAG_LIKE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\Z")
+_OUR_OWN_FILE = ".pilotfish.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,8 @@ def find_images(file: str, text: bytes) -> tuple[list[ImageUse], list[Problem]]:
     except UnicodeDecodeError as error:
         return [], [_unread(file, f"the file is not UTF-8: {error.reason}", 0)]
     name = file.rpartition("/")[2]
+    if name == _OUR_OWN_FILE:
+        return [], []  # it says which images are followed; none of them runs from there
     if is_dockerfile(name):
         return _in_dockerfile(file, characters, text), []
     try:

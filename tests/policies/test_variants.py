@@ -169,6 +169,10 @@ def test_says_why_nothing_is_newer(tags: list[str], current: str) -> None:
         ("latest", "1.2.3", "other"),
         ("1.2.3", "main", "other"),
         ("1.2.3", "20240101", "other"),
+        ("main-3fa91c2-17", "main-b07d4ee-18", "other"),
+        ("1701", "1702", "other"),
+        ("v15", "v16", "major"),
+        ("15-alpine", "16-alpine", "major"),
     ],
 )
 def test_names_the_kind_of_update(old: str, new: str, expected: str) -> None:

@@ -158,3 +158,9 @@ def test_what_cannot_be_read_is_reported(content: bytes, severity: Severity) -> 
 
     assert uses == []
     assert [problem.severity for problem in problems] == [severity]
+
+
+def test_our_own_configuration_runs_no_image() -> None:
+    text = b"version: 1\npolicies:\n  web: {image: shop/web, semver: ^1}\n"
+
+    assert find_images(".pilotfish.yaml", text) == ([], [])
