@@ -89,6 +89,9 @@ def main(argv: list[str] | None = None) -> int:
 def _dispatch(command: str, arguments: list[str]) -> int:
     from importlib import import_module
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without → is no reason to fail
     name = COMMANDS[command]
     module = import_module(name)
     if name in SHARED_MODULES:

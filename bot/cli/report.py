@@ -172,9 +172,28 @@ def _sentence(report: Report, *, dry_run: bool) -> str:
         f", {report.failed} of {report.asked} images could not be asked" if report.failed else ""
     )
     if not updates:
-        nothing = "" if report.wrote else "; nothing was written"
-        return f"nothing to change in {fields}{failed}{nothing}"
+        return f"nothing to change in {fields}{failed}; {_what_became(report, dry_run=dry_run)}"
     count = f"{updates} update{'s' if updates != 1 else ''} in {fields}{failed}"
     if dry_run:
         return f"{count}; nothing was written: `pilotfish run` carries it out"
-    return f"{count}; {'written' if report.wrote else 'nothing was written, it was there already'}"
+    return f"{count}; {_what_became(report, dry_run=dry_run)}"
+
+
+def _what_became(report: Report, *, dry_run: bool) -> str:
+    """Count what was written in one half sentence: proposals, commits, files."""
+    if dry_run or not report.wrote:
+        return "nothing was written"
+    done = [one.step.operation for one in report.steps if one.problem is None]
+    parts = [
+        _counted(done.count(operation), f"proposal{{}} {operation.value}")
+        for operation in (Operation.OPENED, Operation.REFRESHED, Operation.CLOSED)
+    ]
+    parts += [
+        _counted(len(report.commits), "commit{} pushed"),
+        _counted(len(report.files), "file{} edited"),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what.format('s' if count != 1 else '')}" if count else ""
