@@ -6,6 +6,7 @@ registry that serves `shop/web`; the registry's name in the text is replaced by 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from bot.cli.main import COMMANDS, HELP
 from bot.config.native import Trust, read_native
 from bot.planning.binding import bind_fields
 from bot.rewrite.tree import NEEDLES, find_fields
+from bot.version import __version__
 from tests.servers.git_host import GitHost
 from tests.servers.odd_registry import OddRegistry
 from tests.servers.remote import Remote
@@ -25,6 +27,8 @@ from tests.servers.remote import Remote
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ("README.md", "policies/README.md", "bot/README.md", "reconciler/README.md")
 REGISTRY = "registry.example.org"
+# Read once: tests change HOME, and packages must not be fetched anew.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 BEFORE = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -125,6 +129,40 @@ def test_the_story_of_the_readme_runs_as_it_is_told(
     assert list(remote.branches()) == ["main"], "the merged proposal's branch was deleted"
 
 
+def test_the_install_line_installs_the_command(tmp_path: Path) -> None:
+    (block,) = [one for one in blocks("README.md") if one.note == "install"]
+    uv = shutil.which("uv") or next(map(str, sorted(_CACHE.glob("pilotfish/uv*/bin/uv"))), None)
+    if uv is None:
+        pytest.skip("there is no uv; .ci/test brings it")
+    environment = os.environ | {
+        "PATH": f"{Path(uv).parent}{os.pathsep}{os.environ['PATH']}",
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(_CACHE / "uv")),
+        "UV_PYTHON": sys.executable,
+        "UV_SYSTEM_CERTS": "true",
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+    }
+
+    done = subprocess.run(
+        ["sh", "-euc", block.text],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+    if done.returncode and re.search("[Ff]ailed to fetch|error sending request", done.stderr):
+        pytest.skip("the package index cannot be reached")
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run(
+        [str(tmp_path / "bin" / "pilotfish"), "version"], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"pilotfish {__version__}\n"
+
+
+@pytest.mark.journey
 def test_the_story_has_a_diff_of_one_line(clone: tuple[Path, Remote]) -> None:
     folder, remote = clone
     file = folder / "apps/web.yaml"
