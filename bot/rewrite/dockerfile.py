@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _NAME = re.compile(
     r"(?:(?:Docker|Container)file(?:[.-].*)?|.*\.(?:docker|container)file)\Z", re.IGNORECASE
 )
+_NOT_ONE = re.compile(
+    r".*\.(?:py[cdiow]?|go|rs|java|[cm]?[jt]s|rb|sh|md|txt|json|ya?ml|toml|lock|tmpl|dockerignore|bak)"
+    r"\Z",
+    re.IGNORECASE,
+)
 _FROM = re.compile(
     r"[ \t]*FROM[ \t]+(?:--[\w-]+=\S+[ \t]+)*(?P<image>[^\s\\]+)(?:[ \t]+AS[ \t]+(?P<stage>\S+))?",
     re.IGNORECASE,
@@ -30,7 +35,7 @@ _HEREDOC = re.compile(r"<<-?[\"']?(?P<word>\w+)[\"']?")
 
 def is_dockerfile(name: str) -> bool:
     """Return whether a file of this base name is a Dockerfile."""
-    return _NAME.match(name) is not None
+    return _NAME.match(name) is not None and _NOT_ONE.match(name) is None
 
 
 def dockerfile_images(text: str) -> Iterator[tuple[int, int, int]]:

@@ -45,7 +45,8 @@ class Result:
 
     def median(self, side: str, figure: str) -> float:
         """Return the median of one figure of one side."""
-        return statistics.median(getattr(run, figure) for run in getattr(self, side))
+        figures: list[float] = [getattr(run, figure) for run in getattr(self, side)]
+        return statistics.median(figures)
 
     @property
     def kept(self) -> bool:

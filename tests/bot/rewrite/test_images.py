@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.errors import Severity
+from bot.rewrite.dockerfile import is_dockerfile
 from bot.rewrite.images import find_images
 
 D = "sha256:" + "a" * 64
@@ -164,3 +165,19 @@ def test_our_own_configuration_runs_no_image() -> None:
     text = b"version: 1\npolicies:\n  web: {image: shop/web, semver: ^1}\n"
 
     assert find_images(".pilotfish.yaml", text) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Dockerfile", True),
+        ("Dockerfile.alpine", True),
+        ("web.dockerfile", True),
+        ("Containerfile", True),
+        ("dockerfile.py", False),
+        ("dockerfile.cpython-311.pyc", False),
+        ("Dockerfile.md", False),
+    ],
+)
+def test_knows_a_dockerfile_by_its_name(name: str, expected: bool) -> None:
+    assert is_dockerfile(name) is expected
