@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot.config.model import Config, Delivery, UpdateRule
 from bot.config.slugs import slug
-from bot.errors import ConfigError, ConflictError, Problem, Severity
+from bot.errors import ConfigError, ConflictError, Problem, ProductError, Severity
 from bot.planning.grouping import BRANCH_PREFIX
 from bot.planning.holds import holds_in_force
 from bot.planning.plan import HeldTag, PlannedProposal, Update, UpdatePlan
@@ -305,23 +305,45 @@ class _Run:
             if self.request.dry_run:
                 report.commits.append(CommitMade(branch=self.base, sha="", update=name))
                 continue
-            made = await make_commit(self.remote, writing.on(parent), name, name, updates)
-            if made is None:
+            try:
+                made = await make_commit(self.remote, writing.on(parent), name, name, updates)
+                if made is None:
+                    continue
+                await self.remote.push(self.base, made, expected=parent)
+            except ConflictError:
+                raise
+            except ProductError as fault:
+                report.problems.append(self._not_committed(name, fault))
                 continue
-            await self.remote.push(self.base, made, expected=parent)
             report.commits.append(CommitMade(branch=self.base, sha=made, update=name))
             parent = made
+
+    def _not_committed(self, name: str, fault: ProductError) -> Problem:
+        return Problem(
+            severity=Severity.ERROR,
+            message=f"the update {name} could not be committed to {self.base}: {fault.what}",
+            file=fault.where or self.base,
+            hint=fault.hint,
+        )
 
     async def _deliver_proposals(
         self, found: Survey, writing: Writing, report: Report, notes: NoteBook
     ) -> None:
         standing = await examine(self.remote, self.tip, self._branches_of_this_base())
         now = self.world.clock.now()
+        planned = self._planned(found)
+        frozen = {
+            one.key
+            for one in planned
+            if self._delivery(one.update) is Delivery.BRANCH
+            and one.branch in standing
+            and one.key in found.unknown_updates
+        }
         steps = decide(
-            self._planned(found),
+            [one for one in planned if one.key not in frozen],
             standing,
             notes.remembered,
-            unknown_keys=found.unknown_keys,
+            unknown_keys=found.unknown_keys | found.unknown_updates,
             limits=self.configured.config.limits,
             now=now,
         )

@@ -59,11 +59,13 @@ class Bound:
 class Survey:
     """An update plan with what it could not find out.
 
-    `unknown_keys` are the proposals whose plan is not known, because a registry failed.
+    `unknown_keys` are the proposals whose plan is not known, because a registry failed, and
+    `unknown_updates` the updates, by name, of which that is true in part.
     """
 
     plan: UpdatePlan
     unknown_keys: frozenset[str] = field(default_factory=frozenset)
+    unknown_updates: frozenset[str] = field(default_factory=frozenset)
     failed: int = 0
     asked: int = 0
 
@@ -164,10 +166,12 @@ def _assemble(
 ) -> Survey:
     problems = list(bound.problems)
     unknown: set[str] = set()
+    in_part: set[str] = set()
     decided: list[Choice] = []
     for (_, bindings), choice in zip(groups, choices, strict=True):
         if isinstance(choice, ProductError):
             unknown |= {group_key(one)[0] for one in bindings}
+            in_part |= {one.update.name for one in bindings}
             problems.append(_unasked(bindings, choice))
         else:
             decided.append(choice)
@@ -187,7 +191,13 @@ def _assemble(
         problems=(*problems, *faults),
     )
     failed = sum(isinstance(one, ProductError) for one in choices)
-    return Survey(plan=plan, unknown_keys=frozenset(unknown), failed=failed, asked=len(choices))
+    return Survey(
+        plan=plan,
+        unknown_keys=frozenset(unknown),
+        unknown_updates=frozenset(in_part),
+        failed=failed,
+        asked=len(choices),
+    )
 
 
 def _distinct(held: list[HeldTag]) -> tuple[HeldTag, ...]:
