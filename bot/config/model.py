@@ -182,11 +182,24 @@ class CommitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What an operator asks of every policy of a repository, whatever its files say.
+
+    `options` are those that were written, `policy` is what they mean on their own; see
+    `bot.config.bounds` for how each is kept.
+    """
+
+    options: frozenset[str]
+    policy: TagPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything that was configured, whatever form it had.
 
-    `defaults` are options that inline markers and named policies fall back to. `source` names
-    the file or files that were read, empty when nothing was configured.
+    `defaults` are options that inline markers and named policies fall back to. `bounds` is what
+    the operator of a server asks of all of them. `source` names the file or files that were
+    read, empty when nothing was configured.
     """
 
     policies: Mapping[PolicyKey, NamedPolicy] = field(default_factory=lambda: MappingProxyType({}))
@@ -197,4 +210,5 @@ class Config:
     commit: CommitSettings = field(default_factory=CommitSettings)
     defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     namespace: str = DEFAULT_NAMESPACE
+    bounds: Bounds | None = None
     source: tuple[str, ...] = ()

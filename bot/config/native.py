@@ -70,7 +70,7 @@ def read_native(
         FaultsError: The file has faults; all are in it, in the order of the file.
     """
     faults = Faults(file)
-    root = _read_root(text, faults)
+    root = read_root(text, faults)
     if root is None:
         faults.raise_if_any()
         return Config(source=(file,))
@@ -133,7 +133,8 @@ def resolve_secrets(config: Config, *, folder: Path) -> Config:
 _START = "Begin with `version: 1`; `pilotfish schema` prints what may follow"
 
 
-def _read_root(text: bytes, faults: Faults) -> Node | None:
+def read_root(text: bytes, faults: Faults) -> Node | None:
+    """Return the one document of a file, noting what makes it unreadable; `None` without any."""
     try:
         documents = read_documents(text)
     except UnreadableYaml as fault:
@@ -168,7 +169,7 @@ def _read_sections(
         updates=read_updates(root, shape, faults, policies=written | set(elsewhere))
         or (UpdateRule(),),
         registries=read_registries(root, shape, faults, folder=folder),
-        forge=_read_forge(root.get("forge"), faults),
+        forge=read_forge(root.get("forge"), faults),
         limits=_read_limits(shape),
         commit=read_commit(root.get("commit"), faults) or CommitSettings(),
         defaults=defaults,
@@ -177,7 +178,8 @@ def _read_sections(
     )
 
 
-def _read_forge(section: Node | None, faults: Faults) -> ForgeSettings:
+def read_forge(section: Node | None, faults: Faults) -> ForgeSettings:
+    """Return what a `forge` mapping says."""
     if section is None:
         return ForgeSettings()
     return ForgeSettings(

@@ -11,10 +11,12 @@ from __future__ import annotations
 import ipaddress
 import posixpath
 import re
+from datetime import timedelta
 from urllib.parse import SplitResult, urlsplit
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(?:/([smh]))?")
+_DURATION = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?")
 _AUTHOR = re.compile(r"([^<>\x00-\x1f]{0,200}?)\s*<([^<>\s@]{1,64}@[^<>\s@]{1,255})>")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?")
@@ -41,6 +43,18 @@ def read_rate(text: str) -> float:
     if rate <= 0:
         raise Unreadable(f"{text!r} is no rate", "Write requests per time, such as 20/s or 100/m")
     return rate
+
+
+def read_duration(text: str) -> timedelta:
+    """Return how long `45s`, `5m`, `1h30m` or `2d` is; at least a second."""
+    found = _DURATION.fullmatch(text.strip())
+    days, hours, minutes, seconds = (
+        (int(part or 0) for part in found.groups()) if found else (0,) * 4
+    )
+    length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not length:
+        raise Unreadable(f"{text!r} is no length of time", "Write 45s, 5m, 1h30m or 2d")
+    return length
 
 
 def read_author(text: str) -> tuple[str, str]:

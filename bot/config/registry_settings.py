@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
     from bot.config.faults import Faults
     from bot.config.nodes import Entry
+    from bot.config.server_shape import ServerFileShape
     from bot.config.shape import FileShape
+
+    Shapes = FileShape | ServerFileShape | None
 
 _PROXY_SCHEMES = ("http", "https")
 
 
 def read_registries(
-    root: Node, shape: FileShape | None, faults: Faults, *, folder: Path
+    root: Node, shape: Shapes, faults: Faults, *, folder: Path
 ) -> tuple[RegistrySettings, ...]:
     """Return the settings by host, noting every fault; numbers come from `shape`."""
     found: dict[str, RegistrySettings] = {}
@@ -42,7 +45,7 @@ def read_registries(
 
 
 def _read_one(
-    host: str, entry: Entry, shape: FileShape | None, faults: Faults, folder: Path
+    host: str, entry: Entry, shape: Shapes, faults: Faults, folder: Path
 ) -> RegistrySettings:
     section = entry.value
     password = section.at("auth", "password")

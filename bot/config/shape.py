@@ -46,13 +46,15 @@ def _kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
+    """What every shape has in common: unknown keys are faults, names are written with dashes."""
+
     model_config = ConfigDict(
         extra="forbid", alias_generator=_kebab, frozen=True, hide_input_in_errors=True
     )
 
 
-class SecretShape(_Shape):
+class SecretShape(Shape):
     """Where a secret is kept: exactly one of `env` and `file`; never the secret itself."""
 
     env: str | None = Field(None, description="The environment variable that holds it.")
@@ -65,7 +67,7 @@ class PasswordShape(SecretShape):
     docker_config: str | None = Field(None, description="A docker config.json that holds it.")
 
 
-class AuthShape(_Shape):
+class AuthShape(Shape):
     """The credential for one registry: user name and password, or a docker configuration."""
 
     username: str | None = Field(None, description="The user name.")
@@ -75,7 +77,7 @@ class AuthShape(_Shape):
     )
 
 
-class RegistryShape(_Shape):
+class RegistryShape(Shape):
     """One registry, only where the machine's own docker configuration does not suffice."""
 
     auth: AuthShape | None = Field(None, description="The credential.")
@@ -98,7 +100,7 @@ class RegistryShape(_Shape):
     )
 
 
-class OptionsShape(_Shape):
+class OptionsShape(Shape):
     """Options of a policy that may also stand under `defaults`."""
 
     digest: Annotated[
@@ -164,14 +166,14 @@ class PolicyShape(OptionsShape):
     )
 
 
-class ScheduleShape(_Shape):
+class ScheduleShape(Shape):
     """When proposals may be opened."""
 
     within: str = Field(description="Days and times, such as Mon-Fri 08:00-17:00.")
     timezone: str = Field("UTC", description="An IANA time zone, such as Europe/Berlin.")
 
 
-class SignShape(_Shape):
+class SignShape(Shape):
     """How commits are signed: exactly one of `ssh` and `gpg`."""
 
     ssh: SecretShape | None = Field(None, description="Where the private SSH key is kept.")
@@ -179,7 +181,7 @@ class SignShape(_Shape):
     passphrase: SecretShape | None = Field(None, description="Where its passphrase is kept.")
 
 
-class CommitShape(_Shape):
+class CommitShape(Shape):
     """Who writes commits, and how they read."""
 
     author: str | None = Field(None, description="Who: 'name <name@host>'.")
@@ -191,7 +193,7 @@ class CommitShape(_Shape):
 AutomergeWhen = Literal["never", "after-checks"]
 
 
-class AutomergeShape(_Shape):
+class AutomergeShape(Shape):
     """Which types of update merge without a person."""
 
     major: AutomergeWhen = Field("never", description="A new major version.")
@@ -201,7 +203,7 @@ class AutomergeShape(_Shape):
     other: AutomergeWhen = Field("never", description="Tags that are no versions.")
 
 
-class UpdateShape(_Shape):
+class UpdateShape(Shape):
     """Where, how and when changes are delivered."""
 
     name: str = Field(description="What this update is called; part of its branches' names.")
@@ -221,7 +223,7 @@ class UpdateShape(_Shape):
     suspend: bool = Field(False, description="Whether this update stands still.")
 
 
-class ForgeShape(_Shape):
+class ForgeShape(Shape):
     """Which forge the repository lives on; found by the remote's host when not said."""
 
     kind: Literal["github", "gitlab", "gitea", "forgejo", "plain"] | None = Field(
@@ -231,7 +233,7 @@ class ForgeShape(_Shape):
     token: SecretShape | None = Field(None, description="Where its token is kept.")
 
 
-class LimitsShape(_Shape):
+class LimitsShape(Shape):
     """How much may be open or pushed at once."""
 
     open: int = Field(10, ge=0, le=10_000, description="Most open proposals.")
@@ -239,7 +241,7 @@ class LimitsShape(_Shape):
     pushes_per_hour: int = Field(20, ge=0, le=10_000, description="Most pushes an hour.")
 
 
-class FileShape(_Shape):
+class FileShape(Shape):
     """What should happen to the container images of this repository."""
 
     version: Annotated[int, WithJsonSchema({"type": "integer", "const": 1})] = Field(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Annotated, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from bot.config.lookup import nearest
 from bot.config.named_policies import NOT_FOR_DEFAULTS
-from bot.config.shape import FileShape
+from bot.config.shape import FileShape, Shape
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bot.config.faults import Faults
     from bot.config.nodes import Node
 
-_OPERATOR_KEYS = frozenset({"repositories", "targets", "server", "store", "notify"})
+_OPERATOR_KEYS = frozenset({"repositories", "targets", "server", "store", "notify", "jitter"})
+_Made = TypeVar("_Made", bound=Shape)
 _SECRET_KEYS = frozenset({"password", "token", "ssh", "gpg", "passphrase"})
 _OPERATORS = "It belongs into the operator's file of the long-running bot, not into a repository"
 _EXPECTED = {
@@ -36,27 +37,32 @@ _KINDS = {str: "a text", list: "a list", dict: "a mapping", bool: "a truth value
 
 
 def read_shape(root: Node, faults: Faults) -> FileShape | None:
-    """Return the file's shape, or `None` after noting every fault of it."""
+    """Return the shape of `.pilotfish.yaml`, or `None` after noting every fault of it."""
+    return read_shape_of(FileShape, root, faults)
+
+
+def read_shape_of(shape: type[_Made], root: Node, faults: Faults) -> _Made | None:
+    """Return the file as a `shape`, or `None` after noting every fault of it."""
     try:
-        return FileShape.model_validate(root.plain_value(typed=False))
+        return shape.model_validate(root.plain_value(typed=False))
     except ValidationError as fault:
         for detail in fault.errors(include_url=False):
-            _note(detail, root, faults)
+            _note(detail, root, faults, shape)
         return None
 
 
-def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
+def _note(detail: ErrorDetails, root: Node, faults: Faults, shape: type[Shape]) -> None:
     path, kind = list(detail["loc"]), detail["type"]
     last = str(path[-1]) if path else ""
     dotted = _dotted(path)
     above = root.at(*path[:-1]) or root
     place = above.key_place(last)
     if kind == "extra_forbidden":
-        if path[0] == "defaults" and last in NOT_FOR_DEFAULTS:
+        if "defaults" in path[:-1] and last in NOT_FOR_DEFAULTS:
             faults.add(place, f"{last!r} cannot be a default", "Say it with each policy")
         else:
-            operators = len(path) == 1 and last in _OPERATOR_KEYS
-            hint = _OPERATORS if operators else nearest(last, _allowed_keys(path))
+            operators = shape is FileShape and len(path) == 1 and last in _OPERATOR_KEYS
+            hint = _OPERATORS if operators else nearest(last, _allowed_keys(path, shape))
             faults.add(place, f"unknown key {last!r}", hint)
         return
     if kind == "missing":
@@ -74,7 +80,7 @@ def _note(detail: ErrorDetails, root: Node, faults: Faults) -> None:
         faults.add(
             place,
             f"{dotted} cannot be {str(detail['input'])!r}",
-            nearest(str(detail["input"]), _literals(path)),
+            nearest(str(detail["input"]), _literals(path, shape)),
         )
     elif kind in _EXPECTED:
         wrong = _KINDS.get(type(detail["input"]), "nothing")
@@ -105,20 +111,20 @@ def _bounds(key: str, detail: ErrorDetails) -> str:
     return f"It must be {' and '.join(said)}" if said else "Change the value"
 
 
-def _allowed_keys(path: list[str | int]) -> list[str]:
-    shape = _type_at(path[:-1])
+def _allowed_keys(path: list[str | int], root: type[Shape]) -> list[str]:
+    shape = _type_at(path[:-1], root)
     if not (isinstance(shape, type) and issubclass(shape, BaseModel)):
         return []
     return [field.alias or name for name, field in shape.model_fields.items()]
 
 
-def _literals(path: list[str | int]) -> list[str]:
-    return [str(word) for word in get_args(_type_at(path))]
+def _literals(path: list[str | int], root: type[Shape]) -> list[str]:
+    return [str(word) for word in get_args(_type_at(path, root))]
 
 
-def _type_at(path: list[str | int]) -> object:
+def _type_at(path: list[str | int], root: type[Shape]) -> object:
     """Return the type that the shapes give to `path`, optional parts stripped."""
-    here: object = FileShape
+    here: object = root
     for step in path:
         if isinstance(here, type) and issubclass(here, BaseModel):
             fields = {(f.alias or name): f.annotation for name, f in here.model_fields.items()}

@@ -115,7 +115,7 @@ def _read_one(
             if automerge is not None
             else {}
         ),
-        schedule=_read_schedule(node.get("schedule"), faults),
+        schedule=read_schedule(node.get("schedule"), faults),
         branch=faults.read(node.get("branch"), read_branch) or "",
         push_branch=faults.read(node.get("push-branch"), read_branch) or "",
         suspended=typed.suspend if typed else False,
@@ -130,7 +130,8 @@ def _read_paths(section: Node | None, faults: Faults) -> tuple[str, ...]:
     return () if "" in paths else paths
 
 
-def _read_schedule(section: Node | None, faults: Faults) -> Schedule | None:
+def read_schedule(section: Node | None, faults: Faults) -> Schedule | None:
+    """Return what a `schedule` mapping says, `None` when there is none."""
     if section is None or not section.string("within"):
         return None
     within, timezone = section.string("within"), section.string("timezone") or "UTC"

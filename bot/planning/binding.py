@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bot.config.bounds import within
 from bot.config.lookup import nearest_policy, policy_for_marker, with_defaults
 from bot.errors import Problem, Severity
 from bot.planning.plan import Binding
@@ -51,7 +52,8 @@ def bind_fields(
             problems.append(fault.problem)
         else:
             if bound is not None:
-                bindings.append(bound)
+                policy = within(bound.policy, config.bounds)
+                bindings.append(bound if policy is bound.policy else replace(bound, policy=policy))
                 problems.extend(_moved_registry(bound))
     return bindings, problems
 
