@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from tests.servers.cluster import ControlPlane
 from tests.servers.distribution import Distribution, Mode
 from tests.servers.git_host import CREDENTIALS, GitHost
 from tests.servers.gitea import Gitea
@@ -23,6 +24,8 @@ from tests.servers.ssh_host import SshHost
 _IN_CI = os.environ.get("CI") == "true"
 _SERVERS = frozenset(
     {
+        "cluster",
+        "cluster_to_break",
         "gitea",
         "git_host",
         "git_host_basic",
@@ -213,3 +216,15 @@ def odd_registry() -> Iterator[OddRegistry]:
 def odd_registry_elsewhere() -> Iterator[OddRegistry]:
     """A second stand-in: another port, hence another origin."""
     yield from _serve(OddRegistry)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real control plane with two nodes; tests share it, each in namespaces of its own."""
+    yield from _serve(lambda: ControlPlane(tmp_path_factory.mktemp("cluster")))
+
+
+@pytest.fixture
+def cluster_to_break(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real control plane for this test alone, which may kill its API server."""
+    yield from _serve(lambda: ControlPlane(tmp_path_factory.mktemp("cluster-to-break")))

@@ -39,7 +39,8 @@ class Program:
 
     `build_module` names a folder beside this file with a go.mod of our own, for a module whose
     `replace` lines forbid `go install`. `resources` are folders of the module `resources_of` that
-    the program reads when it runs.
+    the program reads when it runs. `beside` are packages of the same module whose programs are
+    built with it into the same folder, since what they share is then compiled once.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Program:
     linker_flags: str = ""
     resources_of: str | None = None
     resources: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -62,6 +64,14 @@ class Program:
         """The finished program."""
         return self.folder / self.name
 
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Names of all programs that this build brings."""
+        return (self.name, *(package.rpartition("/")[2] for package in self.beside))
+
+
+_KUBERNETES = "1.36.3"
+_KUBERNETES_VERSION = "k8s.io/component-base/version."
 
 PROGRAMS = (
     Program(
@@ -85,6 +95,27 @@ PROGRAMS = (
         resources_of="code.gitea.io/gitea",
         resources=("options", "templates", "public"),
     ),
+    Program(
+        name="etcd",
+        version="3.6.5",
+        package="go.etcd.io/etcd/server/v3",
+        build_module="control_plane/etcd",
+    ),
+    Program(
+        name="kube-apiserver",
+        version=_KUBERNETES,
+        package="k8s.io/kubernetes/cmd/kube-apiserver",
+        beside=(
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+        ),
+        build_module="control_plane/kubernetes",
+        linker_flags=(
+            f"-X {_KUBERNETES_VERSION}gitVersion=v{_KUBERNETES}"
+            f" -X {_KUBERNETES_VERSION}gitMajor=1 -X {_KUBERNETES_VERSION}gitMinor=36"
+        ),
+    ),
+    Program(name="kwok", version="0.8.0", package="sigs.k8s.io/kwok/cmd/kwok"),
 )
 
 
@@ -94,14 +125,14 @@ def find(name: str) -> Path:
     Raises:
         Missing: It cannot be built here; says why and what would help.
     """
-    program = next(each for each in PROGRAMS if each.name == name)
+    program = next(each for each in PROGRAMS if name in each.programs)
     if program.path.exists():
-        return program.path
+        return program.folder / name
     TOOLS.mkdir(parents=True, exist_ok=True)
     with _only_one(TOOLS / f".{program.name}-{program.version}.lock"):
         if not program.path.exists():
             _build_in_place(program)
-    return program.path
+    return program.folder / name
 
 
 @contextlib.contextmanager
@@ -159,8 +190,9 @@ def _build_from_our_module(
     program: Program, go: str, folder: Path, caches: Mapping[str, str]
 ) -> None:
     module = Path(__file__).parent / str(program.build_module)
-    output = str(folder / program.name)
-    arguments = [go, "build", *_flags(program), "-o", output, program.package]
+    output = f"{folder}/" if program.beside else str(folder / program.name)
+    packages = (program.package, *program.beside)
+    arguments = [go, "build", *_flags(program), "-o", output, *packages]
     _run(program, arguments, folder=module, environment=caches)
     if program.resources_of is None:
         return
