@@ -90,7 +90,7 @@ async def _check(given: argparse.Namespace, display: Display) -> _Findings:
     findings.good.append(f"markers: {bound.marked} fields, {len(bound.bindings)} followed")
     if not given.offline:
         await _ask_registries(configured, bound, findings, display)
-        await _ask_remote(place, findings)
+        await _ask_remote(place, configured, bound, findings)
     return findings
 
 
@@ -141,8 +141,12 @@ async def _ask_registries(
         findings.good.append(f"registries: {good} of {found.asked} images could be asked")
 
 
-async def _ask_remote(place: Place, findings: _Findings) -> None:
+async def _ask_remote(
+    place: Place, configured: Configured, bound: Bound, findings: _Findings
+) -> None:
     from bot.cli.places import open_place
+    from bot.config.model import Delivery
+    from bot.update.forge_rule import no_proposals_here
 
     if not place.url:
         findings.good.append("remote: none; `--deliver files` edits this folder in place")
@@ -151,6 +155,10 @@ async def _ask_remote(place: Place, findings: _Findings) -> None:
         async with open_place(place) as remote:
             base = await remote.default_branch()
             await remote.read_notes()
+        if any(one.update.deliver is Delivery.PULL_REQUEST for one in bound.bindings):
+            refused = no_proposals_here(configured.config.forge, remote.url)
+            if refused is not None:
+                raise refused
     except ProductError as fault:
         findings.problems.append(
             Problem(
