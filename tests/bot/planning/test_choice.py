@@ -153,3 +153,43 @@ def test_every_field_has_a_floor_of_its_own() -> None:
     made = chosen(text, TAGS)
     assert [one.binding.field.line for one in made.updates] == [2]
     assert len(bound(text)) == 2
+
+
+DIGEST_FIELD = f'a: {ONE} # {{"$imagepolicy": "flux-system:web:digest"}}\n'
+
+
+def test_a_digest_field_without_a_tag_beside_it_follows_the_best() -> None:
+    made = chosen(DIGEST_FIELD, TAGS, config=NAMED % "", digests={"1.1.0": TWO})
+    assert written(made) == [TWO]
+    assert made.updates[0].update_type == "digest"
+
+
+def test_a_digest_field_asks_for_its_digest_first() -> None:
+    made = chosen(DIGEST_FIELD, TAGS, config=NAMED % "")
+    assert (made.updates, made.missing) == ([], {"1.1.0": frozenset({Fact.DIGEST})})
+
+
+def test_a_digest_that_is_not_to_be_had_is_told_with_the_reason() -> None:
+    why = {"1.1.0": Facts(unavailable={Fact.DIGEST: "the registry gives none"})}
+    made = chosen(DIGEST_FIELD, TAGS, config=NAMED % "", facts=why)
+    assert made.updates == []
+    assert "the registry gives none" in made.problems[0].message
+
+
+def test_a_digest_field_without_any_candidate_stays() -> None:
+    assert chosen(DIGEST_FIELD, ["3.0.0"], config=NAMED % "").updates == []
+
+
+def test_a_digest_field_that_is_current_stays() -> None:
+    made = chosen(DIGEST_FIELD, TAGS, config=NAMED % "", digests={"1.1.0": ONE})
+    assert (made.updates, made.missing) == ([], {})
+
+
+def test_a_value_that_is_no_reference_is_written_by_its_flux_marker() -> None:
+    line = 'image: "{{ .Values.image }}" # {"$imagepolicy": "flux-system:web"}\n'
+    assert written(chosen(line, TAGS, config=NAMED % "")) == ["ghcr.io/acme/web:1.1.0"]
+
+
+def test_a_name_that_is_right_is_no_update() -> None:
+    line = 'newName: ghcr.io/acme/web # {"$imagepolicy": "flux-system:web:name"}\n'
+    assert chosen(line, TAGS, config=NAMED % "").updates == []
