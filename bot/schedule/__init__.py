@@ -1,0 +1,1 @@
+"""When which errand is due, and how many run at once."""

@@ -1,0 +1,1 @@
+"""What the server remembers between runs: memory, not truth."""
