@@ -6,10 +6,11 @@ Everything that decides is pure; `plan` is `run` stopped before anything is deli
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.config.model import Config, Delivery, UpdateRule
+from bot.config.native import Trust
 from bot.config.slugs import slug
 from bot.errors import ConfigError, ConflictError, Problem, ProductError, Severity
 from bot.planning.grouping import BRANCH_PREFIX
@@ -37,6 +38,7 @@ from bot.update.writing import writing_for
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from bot.clock import Clock
     from bot.git.names import Sha
@@ -59,13 +61,24 @@ class Request:
     dry_run: bool = False
 
 
+def _as_written(config: Config) -> Config:
+    return config
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The doors that a run needs, built once by the command."""
+    """The doors that a run needs, built once by the command.
+
+    `trust` says who runs it; `counts` makes of a repository's own configuration what counts of
+    it on an operator's server. `folder` is where relative files of secrets start from.
+    """
 
     asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
     clock: Clock
     progress: Progress | None = None
+    trust: Trust = Trust.PERSON
+    counts: Callable[[Config], Config] = _as_written
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +206,10 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
         default, *(branch for branch in heads if branch.startswith(BRANCH_PREFIX))
     )
     tree = CommitTree(remote=remote, commit=fetched[default], branch=default)
-    configured = await read_configuration(tree, repository_url=remote.url)
+    configured = await read_configuration(
+        tree, repository_url=remote.url, folder=world.folder, trust=world.trust
+    )
+    configured = replace(configured, config=world.counts(configured.config))
     bases = _bases(configured.config, default)
     pushed = [rule.push_branch for rule in configured.config.updates if rule.push_branch]
     more = [one for one in (*bases, *pushed) if one in heads and one not in fetched]
