@@ -158,7 +158,9 @@ class Scanner:
         only: frozenset[Platform],
     ) -> Facts:
         looked: _Looked | None = None
-        if wanted & {Fact.PLATFORMS, Fact.CREATED}:
+        if wanted & {Fact.PLATFORMS, Fact.CREATED, Fact.DIGEST}:
+            # A digest is written down only once its bytes were seen: a header may lie (R11).
+            # Bytes are kept, so that an unchanged tag costs one HEAD in the runs after.
             looked = await self._document_of(repository, tag)
             digest, last_modified = looked.document.digest, looked.last_modified
         else:

@@ -65,14 +65,32 @@ async def test_a_failure_is_shared_as_well(scan: Scanner, odd_registry: OddRegis
     assert len(odd_registry.requests) <= 6
 
 
-async def test_a_digest_alone_costs_one_head(scan: Scanner, odd_registry: OddRegistry) -> None:
+async def test_a_digest_that_was_seen_before_costs_one_head(
+    odd_registry: OddRegistry, tmp_path: Path
+) -> None:
     digest = odd_registry.push_image("app", "1")
+    clock = MovedClock()
+    wanted = {"1": frozenset({Fact.DIGEST})}
+    async with open_client(clock=clock) as client:
+        first = await Scanner(client, clock, tmp_path).facts(f"{odd_registry.host}/app", wanted)
+        before = odd_registry.count("GET", "/app/")
+        second = await Scanner(client, clock, tmp_path).facts(f"{odd_registry.host}/app", wanted)
+
+    assert first["1"].digest == second["1"].digest == digest
+    assert odd_registry.count("GET", "/app/") == before
+    assert odd_registry.count("HEAD") == 1
+
+
+async def test_a_digest_that_a_header_only_claims_is_not_to_be_had(
+    scan: Scanner, odd_registry: OddRegistry
+) -> None:
+    odd_registry.push_image("app", "1")
+    odd_registry.claim_digest("app", "1", "sha256:" + "0" * 64)
 
     found = await scan.facts(f"{odd_registry.host}/app", {"1": frozenset({Fact.DIGEST})})
 
-    assert found["1"].digest == digest
-    assert odd_registry.count("HEAD") == 1
-    assert odd_registry.count("GET", "/app/") == 0
+    assert found["1"].digest is None
+    assert "not what" in found["1"].unavailable[Fact.DIGEST]
 
 
 async def test_nothing_is_asked_for_what_is_not_wanted(
