@@ -17,8 +17,9 @@ from bot.planning.plan import Considered, HeldTag, Update
 from bot.planning.reverts import tag_in
 from bot.rewrite.marker import Part
 from bot.rewrite.splice import RefusedEditError, is_current, new_value, new_values
+from policies.age import known_date, missing_for_age, without_future
 from policies.gates import decide
-from policies.policy import DigestMode, Fact, Facts
+from policies.policy import NO_FACTS, DigestMode, Fact, Facts
 from policies.reference import InvalidReference, parse_reference
 from policies.selection import select
 
@@ -35,13 +36,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Choice:
-    """What was decided for the fields of one policy; final when `missing` is empty."""
+    """What was decided for the fields of one policy; final when `missing` is empty.
+
+    `undated` are image, tag and digest of what waits for an age that nothing but our own first
+    sight can tell.
+    """
 
     updates: list[Update] = field(default_factory=list)
     held: list[HeldTag] = field(default_factory=list)
     considered: list[Considered] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     missing: dict[str, frozenset[Fact]] = field(default_factory=dict)
+    undated: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,10 +128,25 @@ def _choose_tag(binding: Binding, known: _Round) -> None:
     choice.considered.append(Considered(binding=binding, selection=selection, decision=decision))
     _tell_nothing_to_choose(binding, selection, choice)
     choice.held.extend(_held(binding, decision))
+    _note_undated(binding, decision, known)
     effective = decision.chosen.tag if decision.chosen else current_tag
     known.effective.setdefault(written.file, []).append((written.line, effective))
     if decision.chosen is not None and not choice.missing:
         _write_tag(binding, decision, current_tag, choice)
+
+
+def _note_undated(binding: Binding, decision: Decision, round_: _Round) -> None:
+    """Note what is to be dated by our first sight; a tag set anew is another sight."""
+    if binding.policy.gates.min_age is None:
+        return
+    for one in decision.held:
+        known = without_future(round_.facts.get(one.tag, NO_FACTS), round_.now)
+        if missing_for_age(known) is not None or known_date(known) is not None:
+            continue
+        if known.digest is not None:
+            round_.choice.undated.append((binding.image, one.tag, known.digest))
+        elif not _unavailable(known):
+            _add_missing(round_.choice, {one.tag: frozenset({Fact.DIGEST})})
 
 
 def _tell_nothing_to_choose(binding: Binding, selection: Selection, choice: Choice) -> None:

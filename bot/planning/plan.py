@@ -138,3 +138,4 @@ class UpdatePlan:
     proposals: tuple[PlannedProposal, ...]
     considered: tuple[Considered, ...]
     problems: tuple[Problem, ...]
+    undated: tuple[tuple[str, str, str], ...] = ()

@@ -11,14 +11,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import yaml
 
 from bot.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _VERSION = 1
 _MAX_BYTES = 1 << 20
 _WHERE = "refs/notes/pilotfish"
+_MAX_SEEN = 2_000  # remembered first sights; the oldest go first; arbitrary, bounds the file
 _MAX_CLOSED = 500  # remembered closes; the oldest go first; arbitrary, bounds the file
 
 
@@ -104,6 +109,16 @@ class ClosedRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenRecord:
+    """When a tag was first seen with this digest, where nothing else dates it."""
+
+    image: str
+    tag: str
+    digest: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """The whole file."""
 
@@ -111,6 +126,22 @@ class Remembered:
     unholds: tuple[UnholdRecord, ...] = ()
     proposals: tuple[ProposalRecord, ...] = ()
     closed: tuple[ClosedRecord, ...] = ()
+    seen: tuple[SeenRecord, ...] = ()
+
+    @property
+    def first_seen(self) -> dict[tuple[str, str, str], datetime]:
+        """Return the first sights by image, tag and digest."""
+        return {(one.image, one.tag, one.digest): one.when for one in self.seen}
+
+    def with_seen(self, sights: Iterable[tuple[str, str, str]], when: datetime) -> Remembered:
+        """Return this with `when` for every sight that was not remembered yet."""
+        known = self.first_seen
+        new = tuple(
+            SeenRecord(image=image, tag=tag, digest=digest, when=when)
+            for image, tag, digest in dict.fromkeys(sights)
+            if (image, tag, digest) not in known
+        )
+        return replace(self, seen=(*self.seen, *new)[-_MAX_SEEN:]) if new else self
 
     def without_proposal(self, branch: str) -> Remembered:
         """Return this without the open proposal on `branch`."""
@@ -152,7 +183,8 @@ def read_remembered(text: bytes | None) -> Remembered:
 def _read(loaded: dict[str, object]) -> Remembered:
     if loaded.get("version") != _VERSION:
         raise ValueError("it has another version; a newer pilotfish wrote it")
-    rows = {key: _rows(loaded.get(key)) for key in ("holds", "unholds", "proposals", "closed")}
+    keys = ("holds", "unholds", "proposals", "closed", "seen")
+    rows = {key: _rows(loaded.get(key)) for key in keys}
     return Remembered(
         holds=tuple(_read_hold(row) for row in rows["holds"]),
         unholds=tuple(
@@ -178,6 +210,15 @@ def _read(loaded: dict[str, object]) -> Remembered:
         closed=tuple(
             ClosedRecord(key=str(row["key"]), when=_time(row["when"]), changes=_read_changes(row))
             for row in rows["closed"]
+        ),
+        seen=tuple(
+            SeenRecord(
+                image=str(row["image"]),
+                tag=str(row["tag"]),
+                digest=str(row["digest"]),
+                when=_time(row["when"]),
+            )
+            for row in rows["seen"]
         ),
     )
 
@@ -233,7 +274,7 @@ def _time(found: object) -> datetime:
 
 def write_remembered(remembered: Remembered) -> bytes:
     """Return the file's text, the same for the same memory."""
-    shaped = {
+    shaped: dict[str, object] = {
         "version": _VERSION,
         "holds": [_hold_row(one) for one in remembered.holds],
         "unholds": [
@@ -260,6 +301,11 @@ def write_remembered(remembered: Remembered) -> bytes:
             for one in remembered.closed
         ],
     }
+    if remembered.seen:
+        shaped["seen"] = [
+            {"image": o.image, "tag": o.tag, "digest": o.digest, "when": o.when.isoformat()}
+            for o in remembered.seen
+        ]
     text: str = yaml.safe_dump(shaped, sort_keys=False, width=1000)
     return text.encode()
 

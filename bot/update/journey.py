@@ -36,7 +36,7 @@ from bot.update.trees import CommitTree, Tree
 from bot.update.writing import writing_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -172,6 +172,7 @@ async def plan_tree(
         base=base,
         several_bases=len(_bases(config, base)) > 1,
         progress=world.progress,
+        first_seen=past.remembered.first_seen,
     )
     report.add(found, bound)
     return found, report
@@ -371,13 +372,21 @@ class _Run:
         report.steps = await carry_out(steps, self.remote, writing)
         report.problems += [one.problem for one in report.steps if one.problem is not None]
         problem = await notes.try_change(
-            lambda known: self._remembered(known, report, steps), message="Remember proposals"
+            lambda known: self._remembered(known, report, steps, found.plan.undated),
+            message="Remember proposals",
         )
         if problem is not None:
             report.problems.append(problem)
 
-    def _remembered(self, known: Remembered, report: Report, steps: list[Step]) -> Remembered:
-        after = remember(known, report.steps, self.world.clock.now())
+    def _remembered(
+        self,
+        known: Remembered,
+        report: Report,
+        steps: list[Step],
+        undated: Sequence[tuple[str, str, str]],
+    ) -> Remembered:
+        now = self.world.clock.now()
+        after = remember(known, report.steps, now).with_seen(undated, now)
         if self.request.only or self.request.below or self.several:
             return after
         return forget_gone(after, self.others, steps)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import Problem, ProductError, Severity
@@ -22,8 +23,6 @@ from bot.rewrite.tree import NEEDLES, find_fields
 from policies.policy import Facts
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from bot.config.model import Config, UpdateRule
     from bot.planning.holds import HoldBook
     from bot.update.trees import Tree
@@ -44,6 +43,7 @@ class Asker(Protocol):
 
 
 Progress = Callable[[int, int], None]
+FirstSeen = Mapping[tuple[str, str, str], datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +101,20 @@ async def survey(
     base: str,
     several_bases: bool = False,
     progress: Progress | None = None,
+    first_seen: FirstSeen | None = None,
 ) -> Survey:
-    """Ask, decide and group; never raises for one image's sake."""
+    """Ask, decide and group; never raises for one image's sake.
+
+    `first_seen` dates what nothing else dates, by image, tag and digest.
+    """
     groups = by_policy(one for one in bound.bindings if not one.suspended)
     results: dict[tuple[str, str], Choice | ProductError] = {}
 
     async def one(key: tuple[str, str], bindings: list[Binding]) -> None:
         try:
-            results[key] = await _choose(bindings, asker, holds, now)
+            results[key] = await _choose(
+                bindings, asker, holds, now=now, first_seen=first_seen or {}
+            )
         except ProductError as fault:
             _log.info("image not asked", extra={"image": key[1], "fault": str(fault)})
             results[key] = fault
@@ -122,7 +128,14 @@ async def survey(
     return _assemble(bound, list(groups.items()), choices, base=base, several_bases=several_bases)
 
 
-async def _choose(bindings: list[Binding], asker: Asker, holds: HoldBook, now: datetime) -> Choice:
+async def _choose(
+    bindings: list[Binding],
+    asker: Asker,
+    holds: HoldBook,
+    *,
+    now: datetime,
+    first_seen: FirstSeen,
+) -> Choice:
     image = bindings[0].image
     tags = await asker.tags(image)
     facts: dict[str, Facts] = {}
@@ -130,12 +143,23 @@ async def _choose(bindings: list[Binding], asker: Asker, holds: HoldBook, now: d
         choice = choose(bindings, tags=tags, facts=facts, holds=holds, now=now)
         if not choice.missing:
             return choice
-        facts.update(_merged(facts, await asker.facts(image, choice.missing)))
+        found = _merged(facts, await asker.facts(image, choice.missing))
+        facts.update(_sighted(image, found, first_seen))
     raise ProductError(
         "the registry's facts about its tags never became complete",
         where=image,
         hint="Run again with -v and report it; the fields of this image are left alone",
     )
+
+
+def _sighted(image: str, found: Mapping[str, Facts], first_seen: FirstSeen) -> dict[str, Facts]:
+    """Return the facts with the time when each tag was first seen with its digest."""
+    return {
+        tag: replace(one, first_seen=first_seen.get((image, tag, one.digest), one.first_seen))
+        if one.digest
+        else one
+        for tag, one in found.items()
+    }
 
 
 def _merged(known: Mapping[str, Facts], new: Mapping[str, Facts]) -> dict[str, Facts]:
@@ -188,6 +212,7 @@ def _assemble(
         held=_distinct([one for choice in decided for one in choice.held]),
         proposals=tuple(proposals),
         considered=tuple(one for choice in decided for one in choice.considered),
+        undated=tuple(dict.fromkeys(one for choice in decided for one in choice.undated)),
         problems=(*problems, *faults),
     )
     failed = sum(isinstance(one, ProductError) for one in choices)
