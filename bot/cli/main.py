@@ -26,6 +26,8 @@ update  plan [PATH]            what `run` would do
         hold, unhold, holds    a person's "not this one", with reason and end
         auth test IMAGE        which credential is used, and what the registry answers
 
+serve   serve --config FILE    the long-running bot: on a schedule, with health and metrics
+
 other   demo                   the whole journey on this computer, with nothing installed
         schema                 the JSON schema of .pilotfish.yaml, for editors
         version                the version
@@ -50,6 +52,7 @@ COMMANDS = {
     "run": "bot.cli.run_command",
     "scan": "bot.cli.scan_command",
     "schema": "bot.cli.schema_command",
+    "serve": "bot.cli.serve_command",
     "set": "bot.cli.set_command",
     "unhold": "bot.cli.hold_command",
 }

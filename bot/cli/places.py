@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bot.git.remote import Remote
 
 CACHE_ENVIRONMENT = "PILOTFISH_CACHE"
+STATE_ENVIRONMENT = "PILOTFISH_STATE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +91,15 @@ def cache_root() -> Path:
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("pilotfish"))
+
+
+def state_root() -> Path:
+    """Return the folder of what the server remembers on this machine."""
+    import os
+
+    named = os.environ.get(STATE_ENVIRONMENT)
+    if named:
+        return Path(named)
+    from platformdirs import user_state_dir
+
+    return Path(user_state_dir("pilotfish"))

@@ -108,6 +108,7 @@ class _Reading:
         store = self.root.string("store")
         return ServerConfig(
             file=self.faults.file,
+            folder=str(self.folder),
             repositories=repositories,
             targets=targets,
             registries=registries,

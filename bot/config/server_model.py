@@ -76,12 +76,14 @@ class TargetEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """The whole file. `jitter` is a share of the interval; `store` empty for the usual place.
+    """The whole file; `folder` is where its relative files start from.
 
-    `files` are those that the file names and whose change is a change of the configuration.
+    `jitter` is a share of the interval; `store` is empty for the usual place. `files` are those
+    that the file names and whose change is a change of the configuration.
     """
 
     file: str
+    folder: str
     repositories: tuple[RepositoryEntry, ...]
     targets: tuple[TargetEntry, ...]
     registries: tuple[RegistrySettings, ...]

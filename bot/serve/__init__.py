@@ -1,0 +1,1 @@
+"""The long-running process: wires everything, and stops cleanly."""

@@ -1,0 +1,90 @@
+"""One errand: a repository looked after once, with the operator's word and nobody else's.
+
+The journey is the same as that of `pilotfish run`; what differs is who is trusted
+(`product.md` 10.13 and 10.14): git imports nothing of a person, no path is a remote, a
+repository's own file names no credential, and what the operator bounds is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.config.bounds import narrowed
+from bot.config.native import Trust
+from bot.git.remote import open_remote
+from bot.registry.scan import Scanner
+from bot.serve.first_seen import RememberingAsker
+from bot.serve.generation import access_for
+from bot.serve.outcome import Outcome, of_report
+from bot.update.journey import Request, World, run_on_remote
+
+if TYPE_CHECKING:
+    from bot.clock import Clock
+    from bot.config.model import Config
+    from bot.config.server_model import RepositoryEntry
+    from bot.git.remote import Remote
+    from bot.serve.generation import Generation
+    from bot.store.memory import Memory
+
+
+class Repositories:
+    """Opens and runs over the repositories of a configuration."""
+
+    def __init__(self, *, memory: Memory, clock: Clock, cache_folder: Path) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._cache_folder = cache_folder
+
+    async def run(self, entry: RepositoryEntry, generation: Generation) -> Outcome:
+        """Bring one repository up to date with its registries.
+
+        Raises:
+            ProductError: It could not be read, planned or written at all.
+        """
+        async with self.open(entry, generation) as remote:
+            report = await run_on_remote(
+                remote, Request(base=entry.branch), self.world(entry, generation)
+            )
+        return of_report(entry.name, report)
+
+    @contextlib.asynccontextmanager
+    async def open(self, entry: RepositoryEntry, generation: Generation) -> AsyncIterator[Remote]:
+        """Open a repository with the operator's credentials."""
+        async with open_remote(
+            entry.url,
+            access=access_for(entry, generation.folder),
+            cache_folder=self._cache_folder / "git",
+            allow_file=False,
+            clock=self._clock,
+            import_person=False,
+        ) as remote:
+            yield remote
+
+    def world(self, entry: RepositoryEntry, generation: Generation) -> World:
+        """Return the doors of a run over `entry`."""
+
+        @contextlib.asynccontextmanager
+        async def asker_for(_: Config) -> AsyncIterator[RememberingAsker]:
+            scanner = Scanner(generation.client, self._clock, cache=generation.cache)
+            yield RememberingAsker(scanner, self._memory, self._clock)
+
+        def counts(own: Config) -> Config:
+            return narrowed(
+                own,
+                limits=entry.limits,
+                bounds=entry.bounds,
+                registries=generation.config.registries,
+                forge=entry.forge,
+                commit=entry.commit,
+            )
+
+        return World(
+            asker_for=asker_for,
+            clock=self._clock,
+            trust=Trust.SERVER,
+            counts=counts,
+            folder=generation.folder,
+        )
