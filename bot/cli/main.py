@@ -26,6 +26,10 @@ update  plan [PATH]            what `run` would do
         hold, unhold, holds    a person's "not this one", with reason and end
         auth test IMAGE        which credential is used, and what the registry answers
 
+cluster build DIR              print the objects that would be applied
+        health -f FILE         what state objects are in, and why
+        substitute [FILE]      put variables into a text, as Flux does
+
 serve   serve --config FILE    the long-running bot: on a schedule, with health and metrics
 
 other   demo                   the whole journey on this computer, with nothing installed
@@ -42,9 +46,11 @@ start here:  pilotfish demo             watch a tag travel from a registry to a 
 
 COMMANDS = {
     "auth": "bot.cli.auth_command",
+    "build": "bot.cli.build_command",
     "check": "bot.cli.check_command",
     "demo": "bot.cli.demo_command",
     "explain": "bot.cli.explain_command",
+    "health": "bot.cli.health_command",
     "hold": "bot.cli.hold_command",
     "holds": "bot.cli.hold_command",
     "plan": "bot.cli.run_command",
@@ -54,6 +60,7 @@ COMMANDS = {
     "schema": "bot.cli.schema_command",
     "serve": "bot.cli.serve_command",
     "set": "bot.cli.set_command",
+    "substitute": "bot.cli.substitute_command",
     "unhold": "bot.cli.hold_command",
 }
 SHARED_MODULES = {"bot.cli.hold_command", "bot.cli.run_command"}

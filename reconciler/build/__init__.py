@@ -1,0 +1,1 @@
+"""From a folder to objects: kustomize, and the substitution of variables."""
