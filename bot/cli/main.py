@@ -27,6 +27,8 @@ update  plan [PATH]            what `run` would do
         auth test IMAGE        which credential is used, and what the registry answers
 
 cluster build DIR              print the objects that would be applied
+        diff DIR               what an apply would change in the cluster; 3 when it differs
+        apply DIR --name NAME  one pass: ask about everything, apply, --prune, --wait
         health -f FILE         what state objects are in, and why
         substitute [FILE]      put variables into a text, as Flux does
 
@@ -45,10 +47,12 @@ start here:  pilotfish demo             watch a tag travel from a registry to a 
 """
 
 COMMANDS = {
+    "apply": "bot.cli.apply_command",
     "auth": "bot.cli.auth_command",
     "build": "bot.cli.build_command",
     "check": "bot.cli.check_command",
     "demo": "bot.cli.demo_command",
+    "diff": "bot.cli.diff_command",
     "explain": "bot.cli.explain_command",
     "health": "bot.cli.health_command",
     "hold": "bot.cli.hold_command",
