@@ -196,7 +196,7 @@ class _Reader:
             self._put(_MERGE_KEY)
             return
         try:
-            if tag is None or tag == "!":
+            if tag is None:
                 value = scalar_value(text) if plain else text
             else:
                 value = _tagged(text, tag)
