@@ -99,3 +99,7 @@ class ServerConfig:
     def repository(self, name: str) -> RepositoryEntry:
         """Return the repository that a target names; the reader has checked that it is there."""
         return next(one for one in self.repositories if one.name == name)
+
+    def target(self, name: str) -> TargetEntry:
+        """Return the target of that name."""
+        return next(one for one in self.targets if one.name == name)

@@ -98,10 +98,10 @@ def tag_in(value: str, part: Part) -> str:
 def reverted(history: Iterable[PastCommit], bindings: Iterable[Binding]) -> list[HoldRecord]:
     """Return a hold for each fall in `history` (newest first) of a field that is bound now."""
     found: dict[tuple[str, str, str, str], HoldRecord] = {}
-    bound = {_binding_sameness(one): one for one in bindings}
+    bound = {binding_place(one): one for one in bindings}
     for commit in history:
         for move in commit.moves:
-            binding = bound.get((move.file, *_sameness(move.new)))
+            binding = bound.get(move_place(move))
             if binding is None:
                 continue
             hold = _fall(commit, move, binding)
@@ -110,7 +110,13 @@ def reverted(history: Iterable[PastCommit], bindings: Iterable[Binding]) -> list
     return list(found.values())
 
 
-def _binding_sameness(binding: Binding) -> tuple[object, ...]:
+def move_place(move: FieldMove) -> tuple[object, ...]:
+    """Return which field moved: equal to the `binding_place` of what it is bound to now."""
+    return (move.file, *_sameness(move.new))
+
+
+def binding_place(binding: Binding) -> tuple[object, ...]:
+    """Return which field is bound, in a form that outlives a change of its marker's range."""
     return (binding.field.file, *_sameness(binding.field))
 
 
@@ -119,7 +125,7 @@ def _fall(commit: PastCommit, move: FieldMove, binding: Binding) -> HoldRecord |
     if not old_tag or not new_tag:
         return None
     order = compare(binding.policy, new_tag, old_tag)
-    if order is None or order >= 0 or _is_ours(commit, move):
+    if order is None or order >= 0 or is_ours(commit, move):
         return None
     return HoldRecord(
         policy=binding.policy_name,
@@ -132,7 +138,8 @@ def _fall(commit: PastCommit, move: FieldMove, binding: Binding) -> HoldRecord |
     )
 
 
-def _is_ours(commit: PastCommit, move: FieldMove) -> bool:
+def is_ours(commit: PastCommit, move: FieldMove) -> bool:
+    """Return whether a trailer of ours names this very move."""
     return any(
         one.file == move.file and one.old == move.old.value and one.new == move.new.value
         for one in commit.recorded

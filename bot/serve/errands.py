@@ -149,6 +149,8 @@ class Errands:
         self._metrics.observe("pilotfish_errand_seconds", took_s, kind)
         for gauge, value in outcome.gauges.items():
             self._metrics.set(gauge, value, name)
+        for count, by in outcome.counts.items():
+            self._metrics.add(count, name, by=by)
         if outcome.result is not Result.FAILED:
             moment = self._clock.now().timestamp()
             self._metrics.set("pilotfish_errand_last_success_timestamp_seconds", moment, key)

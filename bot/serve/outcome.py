@@ -39,12 +39,16 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How an errand ended, what it decided, and the figures that metrics show."""
+    """How an errand ended, what it decided, and the figures that metrics show.
+
+    `gauges` are set and `counts` added, by the name of the metric.
+    """
 
     result: Result
     summary: str
     events: tuple[Event, ...] = ()
     gauges: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    counts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 _KINDS = {

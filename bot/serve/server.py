@@ -27,10 +27,11 @@ from bot.schedule.alarm import Alarm
 from bot.schedule.dispatcher import Dispatcher
 from bot.schedule.timetable import Timetable
 from bot.serve.endpoints import listening
-from bot.serve.errands import REPOSITORY, Errands, errands_of
+from bot.serve.errands import REPOSITORY, TARGET, Errands, errands_of
 from bot.serve.generation import Generation, load, open_generation
 from bot.serve.metrics import Metrics
 from bot.serve.repositories import Repositories
+from bot.serve.targets import Targets
 from bot.serve.telling import Teller
 from bot.serve.watch import Watch
 from bot.store.memory import Memory, StoreUnavailableError, open_memory
@@ -82,9 +83,10 @@ class _Server:
         self._metrics = Metrics()
         self._teller = Teller(self._metrics)
         self._repositories = Repositories(memory=memory, clock=clock, cache_folder=places.cache)
+        self._targets = Targets(self._repositories, clock=clock, cache_folder=places.cache)
         self._timetable = Timetable(clock, share=random.random)
         self._errands = Errands(
-            {REPOSITORY: self._look_after},
+            {REPOSITORY: self._look_after, TARGET: self._apply},
             current=lambda: self._generation,
             memory=memory,
             metrics=self._metrics,
@@ -123,6 +125,9 @@ class _Server:
 
     async def _look_after(self, name: str, generation: Generation) -> Outcome:
         return await self._repositories.run(generation.config.repository(name), generation)
+
+    async def _apply(self, name: str, generation: Generation) -> Outcome:
+        return await self._targets.run(generation.config.target(name), generation)
 
     # The configuration
 

@@ -27,6 +27,11 @@ HISTORY_COMMITS = 300  # commits that touch a marked file; a revert further back
 
 async def find_reverts(remote: Remote, tip: Sha, bindings: Sequence[Binding]) -> list[HoldRecord]:
     """Return a hold for every version that a person took back on the base's own line."""
+    return reverted(await read_past(remote, tip, bindings), bindings)
+
+
+async def read_past(remote: Remote, tip: Sha, bindings: Sequence[Binding]) -> list[PastCommit]:
+    """Return the commits on the base's own line that moved a marked field, newest first."""
     files = sorted({one.field.file for one in bindings})
     if not files:
         return []
@@ -48,7 +53,7 @@ async def find_reverts(remote: Remote, tip: Sha, bindings: Sequence[Binding]) ->
                 moves += moves_between(path, before, after)
         if moves:
             past.append(await _past(remote, commit, moves))
-    return reverted(past, bindings)
+    return past
 
 
 async def _texts(remote: Remote, commits: Iterable[Commit]) -> dict[Sha, bytes]:
