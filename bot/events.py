@@ -94,6 +94,6 @@ class Event:
     @property
     def sentence(self) -> str:
         """Return it in one line that a person reads."""
-        what = f"{self.kind.value} {self.subject}".strip()
+        what = f"{self.kind.value}, {self.subject}" if self.subject else self.kind.value
         said = f"{what}: {self.reason}" if self.reason else what
         return f"{self.where}: {said}" if self.where else said
