@@ -11,10 +11,10 @@ Pure: no I/O, no clock, no logging.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot.planning.remembered import HoldRecord, Remembered
+from bot.planning.remembered import HoldRecord
 from bot.planning.reverts import binding_place, is_ours, move_place, tag_of
 from policies.reference import InvalidReference, parse_reference, parse_repository
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.planning.plan import Binding
+    from bot.planning.remembered import Remembered
     from bot.planning.reverts import FieldMove, PastCommit
 
 WHO = "pilotfish"
@@ -82,12 +83,7 @@ def with_holds(remembered: Remembered, holds: Iterable[HoldRecord]) -> Remembere
     new = [one for one in holds if not _was_said(remembered, one.policy, one.tag)]
     if not new:
         return remembered
-    return Remembered(
-        holds=(*remembered.holds, *new),
-        unholds=remembered.unholds,
-        proposals=remembered.proposals,
-        closed=remembered.closed,
-    )
+    return replace(remembered, holds=(*remembered.holds, *new))
 
 
 def images_in(content: Mapping[str, object]) -> frozenset[str]:
