@@ -23,7 +23,13 @@ _CONFLICT, _EXPIRED, _TOO_LARGE, _BUSY = 409, 410, 413, 429
 _SERVER_FAULT = 500
 _LONGEST = 600  # characters of the server's own words, arbitrary
 _LONGEST_WAIT_S = 60.0
-_UNTYPED = ("typed patch object", "typed live object", "field not declared in schema")  # by a 500
+# What the server answers 500 to, though the object is at fault.
+_UNTYPED = (
+    "typed patch object",
+    "typed live object",
+    "field not declared in schema",
+    "illegal base64 data",
+)
 _IMMUTABLE = (
     "immutable",
     "may not change once set",
@@ -57,6 +63,13 @@ class ApiRefusedError(ConfigError):
 
 class NoRightError(AccessError):
     """We may not do that here, or the server does not know us."""
+
+
+def is_about_object(fault: ProductError) -> bool:
+    """Return whether a failure is one object's alone, so that others can be gone on with."""
+    if isinstance(fault, ServerBusyError):
+        return fault.status == _SERVER_FAULT
+    return isinstance(fault, NamespaceEndingError) or not isinstance(fault, UnavailableError)
 
 
 class NamespaceEndingError(UnavailableError):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, ProductError, Severity, UnavailableError
-from reconciler.api_errors import ChangedError, GoneError, NamespaceEndingError
+from reconciler.api_errors import ChangedError, GoneError, is_about_object
 from reconciler.changes import Action, ObjectChange, note_of, problem_of
 from reconciler.dry_run import AT_ONCE, Checked, check_steps
 from reconciler.health import conditions_of
@@ -174,11 +174,9 @@ class Hand:
     async def _apply_or_tell(self, one: Checked, done: ChangeSet) -> None:
         try:
             await self._apply_one(one, done)
-        except NamespaceEndingError as fault:
-            done.problems.append(problem_of(one.step.identity, fault.what, fault.hint))
-        except UnavailableError:
-            raise
         except ProductError as fault:
+            if not is_about_object(fault):
+                raise
             done.problems.append(problem_of(one.step.identity, fault.what, fault.hint))
 
     async def _apply_one(self, one: Checked, done: ChangeSet) -> None:
@@ -327,9 +325,9 @@ class Hand:
                 else:
                     done.note(identity, Action.DELETED)
                     return True
-        except UnavailableError:
-            raise
         except ProductError as fault:
+            if not is_about_object(fault):
+                raise
             done.problems.append(problem_of(identity, f"not deleted: {fault.what}", fault.hint))
             return False
         done.problems.append(

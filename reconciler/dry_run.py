@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import Problem, ProductError, UnavailableError
-from reconciler.api_errors import ApiRefusedError, NamespaceEndingError
+from reconciler.api_errors import ApiRefusedError, is_about_object
 from reconciler.changes import Action, problem_of
 from reconciler.diff import differs
 from reconciler.objects import mapping_at
@@ -75,11 +75,9 @@ async def check_steps(
         async with gate:
             try:
                 return await _check(cluster, survey, step, in_stage=in_stage)
-            except NamespaceEndingError as fault:
-                return problem_of(step.identity, fault.what, fault.hint)
-            except UnavailableError:
-                raise
             except ProductError as fault:
+                if not is_about_object(fault):
+                    raise
                 return problem_of(step.identity, fault.what, _hint(fault, step))
             finally:
                 done += 1
