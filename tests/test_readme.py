@@ -17,6 +17,8 @@ import pytest
 
 from bot.cli.main import COMMANDS, HELP
 from bot.config.native import Trust, read_native
+from bot.config.server import read_server_file
+from bot.git.remote_url import parse_remote_url
 from bot.planning.binding import bind_fields
 from bot.rewrite.tree import NEEDLES, find_fields
 from bot.version import __version__
@@ -180,6 +182,11 @@ def test_the_story_has_a_diff_of_one_line(clone: tuple[Path, Remote]) -> None:
 @pytest.mark.parametrize("block", YAML_BLOCKS)
 def test_each_yaml_block_is_read_without_a_fault(block: Block, tmp_path: Path) -> None:
     text = block.text.encode()
+    if block.note == "serve.yaml":
+        assert read_server_file(
+            block.note, text, folder=tmp_path, check_url=parse_remote_url
+        ).repositories
+        return
     if text.startswith(b"version: 1"):
         config = read_native(".pilotfish.yaml", text, folder=tmp_path, trust=Trust.PERSON)
         assert config.source

@@ -153,13 +153,16 @@ async def _choose(
 
 
 def _sighted(image: str, found: Mapping[str, Facts], first_seen: FirstSeen) -> dict[str, Facts]:
-    """Return the facts with the time when each tag was first seen with its digest."""
-    return {
-        tag: replace(one, first_seen=first_seen.get((image, tag, one.digest), one.first_seen))
-        if one.digest
-        else one
-        for tag, one in found.items()
-    }
+    """Return the facts with the time when each tag was first seen with its digest.
+
+    Where the asker remembers one as well, the earlier counts.
+    """
+    dated: dict[str, Facts] = {}
+    for tag, one in found.items():
+        known = first_seen.get((image, tag, one.digest)) if one.digest else None
+        sights = [when for when in (known, one.first_seen) if when is not None]
+        dated[tag] = replace(one, first_seen=min(sights)) if sights else one
+    return dated
 
 
 def _merged(known: Mapping[str, Facts], new: Mapping[str, Facts]) -> dict[str, Facts]:
