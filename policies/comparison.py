@@ -123,5 +123,24 @@ def newest_like(tags: Iterable[str], current_tag: str) -> Newest:
     )
 
 
+def higher_versions(tags: Iterable[str], than: str) -> list[str]:
+    """Return the tags that hold a version above that of `than`, highest first, any variant.
+
+    What a person would ask about: why not this one? Tags without a version, or of another
+    era, are left out.
+    """
+    written = read_shape(than)
+    if written is None:
+        return []
+    found = [
+        (shape.key, tag)
+        for tag in tags
+        if (shape := read_shape(tag)) is not None
+        and shape.era == written.era
+        and shape.numbers > written.numbers
+    ]
+    return [tag for _, tag in sorted(found, reverse=True)]
+
+
 def _padded(shape: Shape, length: int) -> list[int]:
     return [*shape.numbers, *[0] * (length - len(shape.numbers))]

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, Severity
-from bot.planning.plan import Considered, HeldTag, Update
+from bot.planning.plan import Considered, HeldTag, PassedOver, Update
 from bot.planning.reverts import tag_in
 from bot.rewrite.marker import Part
 from bot.rewrite.splice import RefusedEditError, is_current, new_value, new_values
 from policies.age import known_date, missing_for_age, without_future
+from policies.comparison import higher_versions
 from policies.gates import decide
 from policies.policy import NO_FACTS, DigestMode, Fact, Facts
 from policies.reference import InvalidReference, parse_reference
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from bot.rewrite.fields import Field
     from policies.gates import Decision
     from policies.selection import Selection
+
+_SHOWN_PASSED_OVER = 5  # as many as a reviewer reads; `explain` has all
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,9 +176,19 @@ def _write_tag(binding: Binding, decision: Decision, current_tag: str, choice: C
     except RefusedEditError as fault:
         choice.problems.append(_problem(binding.field, fault.what, fault.hint))
         return
-    for place, value in pairs:
-        beside = replace(binding, field=place)
-        choice.updates.append(_update(beside, decision, value, current_tag, decision.digest or ""))
+    made = Update(
+        binding=binding,
+        value="",
+        from_tag=current_tag,
+        to_tag=chosen.tag,
+        digest=decision.digest or "",
+        update_type=decision.update_type,
+        reason=decision.reason,
+        passed_over=_passed_over(choice.considered[-1].selection, decision, chosen.tag),
+    )
+    choice.updates += [
+        replace(made, binding=replace(binding, field=place), value=value) for place, value in pairs
+    ]
 
 
 def _choose_name(binding: Binding, choice: Choice) -> None:
@@ -275,19 +288,15 @@ def _held(binding: Binding, decision: Decision) -> list[HeldTag]:
     ]
 
 
-def _update(
-    binding: Binding, decision: Decision, value: str, current_tag: str, digest: str
-) -> Update:
-    to_tag = decision.chosen.tag if decision.chosen else current_tag
-    return Update(
-        binding=binding,
-        value=value,
-        from_tag=current_tag,
-        to_tag=to_tag,
-        digest=digest,
-        update_type=decision.update_type,
-        reason=decision.reason,
-    )
+def _passed_over(selection: Selection, decision: Decision, chosen: str) -> tuple[PassedOver, ...]:
+    """Return what a reviewer would ask about: held and denied tags, then higher versions."""
+    reasons = {one.tag: one.reason for one in decision.held}
+    reasons |= {one.tag: one.reason for one in decision.rejected}
+    refused = {one.tag: one.reason for one in selection.verdicts if not one.admitted}
+    reasons |= {tag: refused[tag] for tag in higher_versions(refused, chosen)}
+    reasons.pop(chosen, None)
+    shown = list(reasons.items())[:_SHOWN_PASSED_OVER]
+    return tuple(PassedOver(tag=tag, reason=reason) for tag, reason in shown)
 
 
 def _problem(

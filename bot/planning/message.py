@@ -62,7 +62,7 @@ def short_digest(digest: str) -> str:
 
 
 def body(updates: Iterable[Update]) -> str:
-    """Return a line per change, then why each version was chosen."""
+    """Return a line per change, then why each version was chosen and no higher one."""
     ordered = list(updates)
     lines = [
         f"{one.file}:{one.binding.field.line}: {one.from_text} -> {one.value}" for one in ordered
@@ -70,6 +70,7 @@ def body(updates: Iterable[Update]) -> str:
     reasons: dict[str, None] = {}
     for one in ordered:
         reasons[f"{one.binding.policy_name}: {one.reason}"] = None
+        reasons |= {f"  not {over.tag}: {over.reason}": None for over in one.passed_over}
     return "\n".join([*lines, "", *reasons])
 
 

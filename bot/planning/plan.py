@@ -42,6 +42,14 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOver:
+    """A tag that looks better than the chosen one, and why it was not chosen."""
+
+    tag: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
     """One field's from and to, with the reason.
 
@@ -56,6 +64,7 @@ class Update:
     digest: str
     update_type: str
     reason: str
+    passed_over: tuple[PassedOver, ...] = ()
 
     @property
     def file(self) -> str:
@@ -81,6 +90,7 @@ class Update:
             "digest": self.digest or None,
             "type": self.update_type,
             "reason": self.reason,
+            "passedOver": [{"tag": one.tag, "reason": one.reason} for one in self.passed_over],
         }
 
 

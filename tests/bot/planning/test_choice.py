@@ -193,3 +193,17 @@ def test_a_value_that_is_no_reference_is_written_by_its_flux_marker() -> None:
 def test_a_name_that_is_right_is_no_update() -> None:
     line = 'newName: ghcr.io/acme/web # {"$imagepolicy": "flux-system:web:name"}\n'
     assert chosen(line, TAGS, config=NAMED % "").updates == []
+
+
+def test_an_update_says_why_higher_tags_were_passed_over() -> None:
+    choice = chosen(
+        "image: web:1.0.0 # pilotfish: semver ^1\n",
+        ["1.0.0", "1.1.0", "2.0.0", "1.2.0-rc.1", "0.9"],
+    )
+
+    (update,) = choice.updates
+    assert update.to_tag == "1.1.0"
+    assert {one.tag: one.reason for one in update.passed_over} == {
+        "2.0.0": "outside semver ^1",
+        "1.2.0-rc.1": "a pre-release, and semver ^1 admits releases only",
+    }
