@@ -235,11 +235,11 @@ def _plugin(value: Any, where: str) -> Iterator[Reference]:
     metadata = value.get("metadata")
     notes = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     runs_code = isinstance(notes, Mapping) and any(key in notes for key in _FUNCTIONS)
-    kind = value.get("kind")
+    kind = str(value.get("kind"))
     if runs_code or value.get("apiVersion") != "builtin" or kind not in _BUILT_IN:
         raise _code(where, f"{kind} is a plugin or function, and none is run here")
-    yield from _path_key(value, str(kind), where)
-    yield from _generator(value, str(kind), where)
+    yield from _path_key(value, kind, where)
+    yield from _generator(value, kind, where)
     if value.get("paths"):
         yield from _files_or_inline(value["paths"], f"{kind}.paths", where)
     if value.get("replacements"):
