@@ -24,6 +24,7 @@ from reconciler.objects import Identity
 from tests.reconciler.applying import Applier, config_map
 from tests.servers.api_proxy import ApiProxy
 from tests.servers.cluster import ControlPlane
+from tests.servers.process import free_port
 
 
 @asynccontextmanager
@@ -180,6 +181,16 @@ async def test_a_server_that_stays_busy_ends_patience(
 
     async with opened(through(proxy, cluster)) as door:
         with pytest.raises(ServerBusyError, match="it answered 503"):
+            await door.resource("", "Pod")
+
+
+async def test_a_server_that_is_not_there_is_told_with_its_address(
+    cluster: ControlPlane,
+) -> None:
+    url = f"https://127.0.0.1:{free_port()}"
+
+    async with opened(cluster.kubeconfig_of("nobody", "token", url)) as door:
+        with pytest.raises(ServerBusyError, match=f"{url}: the API server cannot be reached"):
             await door.resource("", "Pod")
 
 

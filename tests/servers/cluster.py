@@ -141,6 +141,7 @@ class ControlPlane:
         self._api_server.kill()
 
     def start_api_server(self) -> None:
+        """Start the API server; from the main thread, since it dies with the thread it is of."""
         self._api_server.start()
 
     def forget_history(self) -> None:
