@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks [NAME …]`: our commands beside their references.
 
 Prints a Markdown table and, with `--json FILE`, every figure. Exits 1 when a budget is not
-kept. Needs ripgrep for `set`, and the registry of `tests/servers` for `oneshot`.
+kept. Needs ripgrep for `set`, and of `tests/servers` the registry for `oneshot` and the control
+plane for `cluster`.
 """
 
 from __future__ import annotations
@@ -162,6 +163,13 @@ def policy_50k(folder: Path, rounds: int) -> list[Result]:
     ]
 
 
+def cluster(folder: Path, rounds: int) -> list[Result]:
+    """First apply, unchanged pass and difference of 300 objects, beside kubectl."""
+    from tests.benchmarks.cluster import cluster_300
+
+    return cluster_300(folder, rounds, COMMAND)
+
+
 def _copy(source: Path, target: Path) -> None:
     shutil.rmtree(target)
     shutil.copytree(source, target, symlinks=True)
@@ -183,6 +191,7 @@ BENCHMARKS: dict[str, Callable[[Path, int], list[Result]]] = {
     "set_20k": set_20k,
     "oneshot": oneshot,
     "policy_50k": policy_50k,
+    "cluster": cluster,
 }
 
 
