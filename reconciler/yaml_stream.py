@@ -38,7 +38,6 @@ _INT64 = range(-(2**63), 2**63)
 _MERGE = "<<"
 _STANDARD = "tag:yaml.org,2002:"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class UnreadableYamlError(ValueError):
@@ -88,8 +87,30 @@ def read_stream(text: bytes) -> list[Document]:
 
 
 def write_value(value: object) -> str:
-    """Return `value` as block YAML with sorted keys, for a person to read or kubectl to take."""
-    return str(yaml.dump(value, Dumper=_DUMPER, allow_unicode=True, default_flow_style=False))
+    """Return `value` as block YAML with sorted keys, which `read_stream` and kubectl read back."""
+    return str(yaml.dump(value, Dumper=_Writer, allow_unicode=True, default_flow_style=False))
+
+
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Writer(_Dumper):  # type: ignore[misc]  # with and without C
+    """Quotes every text that kubectl would take for something else; PyYAML knows fewer."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+
+def _written_text(writer: Any, text: str) -> Any:
+    try:
+        is_plain = scalar_value(text) == text
+    except UnreadableYamlError:
+        is_plain = False
+    return writer.represent_scalar(_STANDARD + "str", text, style=None if is_plain else "'")
+
+
+_Writer.add_representer(str, _written_text)
 
 
 def scalar_value(text: str) -> str | bool | int | float | None:
@@ -196,9 +217,8 @@ class _Reader:
             self._put(_MERGE_KEY)
             return
         try:
-            if tag is None:
-                value = scalar_value(text) if plain else text
-            else:
+            value = scalar_value(text) if plain and tag is None else text
+            if tag is not None:
                 value = _tagged(text, tag)
         except UnreadableYamlError as fault:
             raise UnreadableYamlError(str(fault), self._line) from None
