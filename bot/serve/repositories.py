@@ -8,7 +8,7 @@ repository's own file names no credential, and what the operator bounds is bound
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import Config
     from bot.config.server_model import RepositoryEntry
+    from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.serve.generation import Generation
     from bot.store.memory import Memory
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
 class Repositories:
     """Opens and runs over the repositories of a configuration."""
 
-    def __init__(self, *, memory: Memory, clock: Clock, cache_folder: Path) -> None:
+    def __init__(
+        self,
+        *,
+        memory: Memory,
+        clock: Clock,
+        cache_folder: Path,
+        moved: Callable[[str, Sha], None],
+    ) -> None:
+        """Take the doors; `moved` hears of a base that is elsewhere than at the run before."""
+        self._moved = moved
+        self._tips: dict[str, Sha] = {}
         self._memory = memory
         self._clock = clock
         self._cache_folder = cache_folder
@@ -48,7 +59,18 @@ class Repositories:
             report = await run_on_remote(
                 remote, Request(base=entry.branch), self.world(entry, generation)
             )
+            if any(one.repository == entry.name for one in generation.config.targets):
+                await self._look_at_tip(entry, remote)
         return of_report(entry.name, report)
+
+    async def _look_at_tip(self, entry: RepositoryEntry, remote: Remote) -> None:
+        branch = entry.branch or await remote.default_branch()
+        tip = (await remote.heads()).get(branch)
+        before = self._tips.get(entry.name)
+        if tip is not None:
+            self._tips[entry.name] = tip
+            if before not in {None, tip}:
+                self._moved(entry.name, tip)
 
     @contextlib.asynccontextmanager
     async def open(self, entry: RepositoryEntry, generation: Generation) -> AsyncIterator[Remote]:

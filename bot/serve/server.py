@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from bot.clock import Clock
     from bot.config.server_model import ServerConfig
+    from bot.git.names import Sha
     from bot.serve.outcome import Outcome
     from bot.telemetry import LogLines
 
@@ -82,7 +83,9 @@ class _Server:
         self._lines = lines
         self._metrics = Metrics()
         self._teller = Teller(self._metrics)
-        self._repositories = Repositories(memory=memory, clock=clock, cache_folder=places.cache)
+        self._repositories = Repositories(
+            memory=memory, clock=clock, cache_folder=places.cache, moved=self._base_moved
+        )
         self._targets = Targets(self._repositories, clock=clock, cache_folder=places.cache)
         self._timetable = Timetable(clock, share=random.random)
         self._errands = Errands(
@@ -128,6 +131,14 @@ class _Server:
 
     async def _apply(self, name: str, generation: Generation) -> Outcome:
         return await self._targets.run(generation.config.target(name), generation)
+
+    def _base_moved(self, repository: str, tip: Sha) -> None:
+        """Have what is applied of a repository applied anew, at once."""
+        self._targets.supersede(repository, tip)
+        for target in self._generation.config.targets:
+            if target.repository == repository:
+                self._timetable.ask(f"{TARGET}/{target.name}")
+        self._dispatcher.look()
 
     # The configuration
 

@@ -2,7 +2,8 @@
 
 What Git says at the tip of the branch is written to a folder of its own, built, its variables
 put in, and handed to the reconciler. The repository is let go meanwhile, so that a rollout
-that takes minutes keeps nobody waiting. A rollout that fails becomes a hold.
+that takes minutes keeps nobody waiting; a newer commit ends the waiting (FK30). A rollout that
+fails becomes a hold.
 
 Must not know how anything is applied.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from bot.errors import ConfigError, Problem, RefusedError, Severity
+from bot.errors import ConfigError, Problem, ProductError, RefusedError, Severity
 from bot.events import Event, Kind, Weight
 from bot.git.names import EntryKind
 from bot.planning.rollouts import FailedRollout, images_in
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bot.serve.repositories import Repositories
     from reconciler.changes import ObjectChange, Verdict
     from reconciler.changes import Outcome as Pass
+    from reconciler.cluster import Cluster
 
 _MOST_FILES = 20_000
 _FILES_AT_ONCE = 500
@@ -48,10 +50,12 @@ _SUBSTITUTE = "kustomize.toolkit.fluxcd.io/substitute"
 _WRITTEN = {Action.CREATED, Action.CONFIGURED, Action.DELETED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Checkout:
+    repository: str
     commit: Sha
     branch: str
+    newer: asyncio.Event
 
 
 class Targets:
@@ -61,6 +65,13 @@ class Targets:
         self._repositories = repositories
         self._clock = clock
         self._cache_folder = cache_folder
+        self._waiting: set[_Checkout] = set()
+
+    def supersede(self, repository: str, tip: Sha) -> None:
+        """End the waiting for what was applied of another commit than `tip`."""
+        for one in self._waiting:
+            if one.repository == repository and one.commit != tip:
+                one.newer.set()
 
     async def run(self, target: TargetEntry, generation: Generation) -> Outcome:
         """Apply one target, and hold what did not roll out.
@@ -81,21 +92,48 @@ class Targets:
             context=target.context,
             cache_folder=self._cache_folder / "clusters",
         ) as cluster:
-            done = await reconcile(
-                cluster,
-                Wish(
-                    owner=check_owner(target.name, target.namespace),
-                    objects=objects,
-                    prune=target.prune,
-                    wait=target.wait,
-                    timeout_s=target.timeout.total_seconds(),
-                    force=target.force,
-                ),
-                clock=self._clock,
+            wish = Wish(
+                owner=check_owner(target.name, target.namespace),
+                objects=objects,
+                prune=target.prune,
+                timeout_s=target.timeout.total_seconds(),
+                force=target.force,
             )
+            done = await reconcile(cluster, wish, clock=self._clock)
+            if target.wait and not done.failed and done.health is not Status.CURRENT:
+                done = await self._wait(cluster, wish, checkout, done)
         holds = await self._hold(target, entry, generation, checkout, done)
         outcome = _outcome(target, checkout, done)
         return replace(outcome, events=(*outcome.events, *holds))
+
+    async def _wait(self, cluster: Cluster, wish: Wish, checkout: _Checkout, applied: Pass) -> Pass:
+        """Return how the objects are once they are healthy, failed, out of time or superseded.
+
+        A second pass over what was just applied: it finds nothing to write, and waits.
+        """
+
+        async def watch() -> Pass | ProductError:
+            try:
+                return await reconcile(cluster, replace(wish, wait=True), clock=self._clock)
+            except ProductError as fault:
+                return fault
+
+        self._waiting.add(checkout)
+        try:
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(watch())
+                newer = group.create_task(checkout.newer.wait())
+                await asyncio.wait({waiting, newer}, return_when=asyncio.FIRST_COMPLETED)
+                newer.cancel()
+                waiting.cancel()
+        finally:
+            self._waiting.discard(checkout)
+        if waiting.cancelled():
+            return applied
+        seen = waiting.result()
+        if isinstance(seen, ProductError):
+            raise seen
+        return replace(seen, changes=applied.changes, problems=(*applied.problems, *seen.problems))
 
     async def _hold(
         self,
@@ -146,7 +184,7 @@ async def _check_out(remote: Remote, entry: RepositoryEntry, root: Path) -> _Che
     for start in range(0, len(paths), _FILES_AT_ONCE):
         texts = await remote.read(commit, paths[start : start + _FILES_AT_ONCE])
         await asyncio.to_thread(_write, root, texts)
-    return _Checkout(commit=commit, branch=branch)
+    return _Checkout(repository=entry.name, commit=commit, branch=branch, newer=asyncio.Event())
 
 
 def _write(root: Path, texts: dict[str, bytes]) -> None:
@@ -187,9 +225,10 @@ def _outcome(target: TargetEntry, checkout: _Checkout, done: Pass) -> Outcome:
     healthy = done.health is Status.CURRENT
     failed_in_part = bool(done.changes) and done.failed
     result = Result.PARTLY if failed_in_part else Result.FAILED if done.failed else Result.DONE
+    health = "a newer commit is there" if checkout.newer.is_set() else done.health.value
     summary = (
         f"{commit} of {checkout.branch}: {len(written)} of {len(done.changes)} objects changed, "
-        f"health {done.health.value}"
+        f"health: {health}"
     )
     kind = Kind.TARGET_APPLIED if written else Kind.TARGET_UNCHANGED
     if done.failed and not done.verdicts:
