@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bot.clock import SystemClock
-from bot.update.journey import World
+from bot.update.report import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bot.cli.options import Display
     from bot.planning.plan import Considered
-    from bot.update.journey import Report
+    from bot.update.report import Report
 
 _DONE, _NOTHING = 0, 3
 _EXAMPLES = """\
@@ -69,7 +69,8 @@ async def _report(given: argparse.Namespace, display: Display) -> Report:
     from bot.cli.remote_access import open_for_person
     from bot.config.model import Delivery
     from bot.update.folder_journey import run_on_folder
-    from bot.update.journey import Request, run_on_remote
+    from bot.update.journey import run_on_remote
+    from bot.update.report import Request
 
     place = await find_place(given.path, given.repository)
     files = given.deliver == "files" or not place.url

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bot.cli.options import Display
     from bot.planning.plan import HeldTag, Update
     from bot.proposals.carry_out import Outcome
-    from bot.update.journey import Report
+    from bot.update.report import Report
 
 _DONE, _ERROR, _PARTLY = 0, 1, 4
 _SHOWN = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from bot.cli.options import Display
-    from bot.update.journey import Report
+    from bot.update.report import Report
 
 _PLAN_EXAMPLES = """\
   pilotfish plan                          what `run` would do in this clone's remote
@@ -73,7 +73,8 @@ async def _report(given: argparse.Namespace, display: Display, *, dry_run: bool)
     from bot.cli.places import find_place, open_place
     from bot.cli.remote_access import open_for_person
     from bot.update.folder_journey import run_on_folder
-    from bot.update.journey import Request, run_on_remote
+    from bot.update.journey import run_on_remote
+    from bot.update.report import Request
 
     deliver = Delivery(given.deliver) if given.deliver else None
     place = await find_place(given.path, given.repository)

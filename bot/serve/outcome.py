@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bot.planning.plan import HeldTag, Update
     from bot.planning.remembered import HoldRecord
     from bot.proposals.carry_out import Outcome as StepOutcome
-    from bot.update.journey import Report
+    from bot.update.report import Report
 
 
 class Result(Enum):

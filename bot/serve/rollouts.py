@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.planning.rollouts import FailedRollout
-    from bot.update.journey import World
+    from bot.update.report import World
 
 
 async def hold_what_failed(

@@ -6,17 +6,15 @@ Everything that decides is pure; `plan` is `run` stopped before anything is deli
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bot.config.model import Config, Delivery, UpdateRule
-from bot.config.native import Trust
 from bot.config.slugs import slug
 from bot.errors import ConfigError, ConflictError, Problem, ProductError, Severity
 from bot.planning.grouping import BRANCH_PREFIX
 from bot.planning.holds import holds_in_force
-from bot.planning.plan import HeldTag, PlannedProposal, Update, UpdatePlan
-from bot.planning.remembered import HoldRecord, Remembered
+from bot.planning.plan import PlannedProposal, Update
 from bot.proposals.branches import examine
 from bot.proposals.carry_out import (
     Outcome,
@@ -26,118 +24,24 @@ from bot.proposals.carry_out import (
     make_commit,
     remember,
 )
-from bot.proposals.lifecycle import Operation, Step, decide
+from bot.proposals.lifecycle import Step, decide
 from bot.proposals.notes import NoteBook
 from bot.update.configuration import Configured, read_configuration
 from bot.update.forge_rule import no_proposals_here
 from bot.update.history import find_reverts
-from bot.update.survey import Asker, Bound, Progress, Survey, read_bindings, survey
+from bot.update.report import CommitMade, Past, Report, Request, World
+from bot.update.survey import Asker, Bound, Survey, read_bindings, survey
 from bot.update.trees import CommitTree, Tree
 from bot.update.writing import writing_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
-    from bot.clock import Clock
     from bot.git.names import Sha
     from bot.git.remote import Remote
+    from bot.planning.remembered import Remembered
 
 MAX_TRIES = 5  # plans made again because someone moved the base or a branch under us
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What was asked for: where to look, what to keep, how to deliver, whether to write.
-
-    `below` and `only` narrow the run; proposals that it does not look at stay as they are.
-    """
-
-    base: str = ""
-    below: str = ""
-    only: str = ""
-    deliver: Delivery | None = None
-    dry_run: bool = False
-
-
-def _as_written(config: Config) -> Config:
-    return config
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """The doors that a run needs, built once by the command.
-
-    `trust` says who runs it; `counts` makes of a repository's own configuration what counts of
-    it on an operator's server. `folder` is where relative files of secrets start from.
-    """
-
-    asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
-    clock: Clock
-    progress: Progress | None = None
-    trust: Trust = Trust.PERSON
-    counts: Callable[[Config], Config] = _as_written
-    folder: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitMade:
-    """A commit on the base or on a branch of the update's own."""
-
-    branch: str
-    sha: str
-    update: str
-
-
-@dataclass(slots=True, kw_only=True, repr=False)  # asyncio prints a task's result when it ends
-class Report:
-    """What a run did, or would do: the value that text, JSON and exit code are made from."""
-
-    where: str = ""
-    base: str = ""
-    configured: tuple[str, ...] = ()
-    updates: list[Update] = field(default_factory=list)
-    held: list[HeldTag] = field(default_factory=list)
-    steps: list[Outcome] = field(default_factory=list)
-    commits: list[CommitMade] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    holds: list[HoldRecord] = field(default_factory=list)
-    plans: list[UpdatePlan] = field(default_factory=list)
-    marked: int = 0
-    asked: int = 0
-    failed: int = 0
-
-    def add(self, found: Survey, bound: Bound) -> None:
-        """Add what one base's survey found."""
-        self.updates += found.plan.updates
-        self.held += found.plan.held
-        self.problems += found.plan.problems
-        self.plans.append(found.plan)
-        self.marked += bound.marked
-        self.asked += found.asked
-        self.failed += found.failed
-
-    @property
-    def wrote(self) -> bool:
-        """Return whether anything at all was written."""
-        return bool(
-            self.commits
-            or self.files
-            or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)
-        )
-
-
-_WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """What people decided before: history to look for reverts in, and the notes."""
-
-    history: tuple[Remote, Sha] | None = None
-    remembered: Remembered = field(default_factory=Remembered)
 
 
 async def plan_tree(
@@ -283,7 +187,7 @@ class _Run:
         )
         await self._deliver_commits(found, writing, report)
         await self._deliver_proposals(found, writing, report, notes)
-        _join(whole, report)
+        whole.join(report)
 
     def _forge_faults(self, bound: Bound) -> list[Problem]:
         """Refuse proposals to a forge that we do not speak to; a plan tells it and goes on.
@@ -425,11 +329,3 @@ def _undone(step: Step) -> Outcome:
     return Outcome(
         step=step, head=step.expected, updates=step.planned.updates if step.planned else ()
     )
-
-
-def _join(whole: Report, part: Report) -> None:
-    for name in ("updates", "held", "steps", "commits", "files", "problems", "holds", "plans"):
-        getattr(whole, name).extend(getattr(part, name))
-    whole.marked += part.marked
-    whole.asked += part.asked
-    whole.failed += part.failed

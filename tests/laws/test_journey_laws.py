@@ -24,7 +24,8 @@ from bot.git.remote import open_remote
 from bot.git.settings import GitAccess
 from bot.planning.remembered import HoldRecord
 from bot.proposals.notes import NoteBook
-from bot.update.journey import Report, Request, World, run_on_remote
+from bot.update.journey import run_on_remote
+from bot.update.report import Report, Request, World
 from policies.policy import Fact, Facts
 from tests.servers.remote import Remote
 

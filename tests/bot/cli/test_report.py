@@ -4,7 +4,7 @@ import pytest
 
 from bot.cli.report import exit_code
 from bot.errors import Problem, Severity
-from bot.update.journey import CommitMade, Report
+from bot.update.report import CommitMade, Report
 
 ERROR = Problem(severity=Severity.ERROR, message="no")
 WARNING = Problem(severity=Severity.WARNING, message="hm")
