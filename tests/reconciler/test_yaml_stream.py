@@ -190,7 +190,8 @@ def test_a_bomb_is_stopped(text: str) -> None:
 
 
 def test_what_is_written_reads_back() -> None:
-    value = {"b": ["yes", "0x1", None, 1.5, True], "a": {"ü": "line\nline\n"}}
+    twice = ["Y", ".inf", "0o7"]
+    value = {"b": ["yes", "0x1", None, 1.5, True], "a": {"ü": "line\nline\n"}, "c": [twice, twice]}
 
     text = write_value(value)
 
