@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import sys
 import textwrap
 from contextlib import contextmanager
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _ESCAPE = re.compile(r"(\x1b\[[0-9;]*[mK])")
+_YES = {"y", "Y"}
 _NO = {"q", "Q", "n", "N", "\x1b", "\x04"}
 
 
 @dataclass(slots=True, kw_only=True)
 class Screen:
-    """Shows the story on standard output, `columns` wide; `ask` when a person is there."""
+    """Shows the story on standard output, `columns` wide.
+
+    `ask` when a person is there and wants to be asked; what must be a yes is asked regardless.
+    """
 
     display: Display
     columns: int
@@ -65,7 +70,8 @@ class Screen:
     def typed(self, command: Command) -> None:
         """Show a command before it runs."""
         self.line()
-        self.line(f"{_INDENT}$ {command.typed}", "bold green")
+        for line in on_lines(command.words, self.columns - len(_INDENT)):
+            self.line(_INDENT + line, "bold green")
 
     def printed(self, ran: Ran) -> None:
         """Show what it printed."""
@@ -75,16 +81,47 @@ class Screen:
                 self.line(f"{_INDENT}{part}".rstrip())
 
     async def asked(self, question: Question) -> bool:
-        """Wait for a key; without a terminal, or with `--yes`, go on at once."""
-        if not self.ask:
+        """Wait for a key; without a terminal, or with `--yes`, go on at once.
+
+        Where it must be a yes, every other key is a no.
+        """
+        if not self.ask and not question.must_be_yes:
             return True
         self.line()
         print(coloured(f"{_INDENT}{question.text} ", "bold yellow", self.display), end="")
         sys.stdout.flush()
         try:
-            return await _read_key() not in _NO
+            key = await _read_key()
+            return key in _YES if question.must_be_yes else key not in _NO
         finally:
             print(flush=True)
+
+
+def on_lines(words: tuple[str, ...], width: int) -> list[str]:
+    """Return a command as it is typed, on several lines where one of `width` is too narrow.
+
+    An option and its value stay together; a word wider than a line is left whole, to be copied.
+    """
+    lines = ["$"]
+    for piece in _pieces(words):
+        if len(lines[-1]) + len(f" {piece} \\") <= width or lines == ["$"]:
+            lines[-1] += f" {piece}"
+        else:
+            lines[-1] += " \\"
+            lines.append(f"    {piece}")
+    return lines
+
+
+def _pieces(words: tuple[str, ...]) -> list[str]:
+    pieces: list[str] = []
+    previous = ""
+    for word in words:
+        if previous.startswith("-") and not word.startswith("-"):
+            pieces[-1] += f" {shlex.quote(word)}"
+        else:
+            pieces.append(shlex.quote(word))
+        previous = word
+    return pieces
 
 
 def fold(line: str, width: int) -> list[str]:

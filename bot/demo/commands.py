@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.clock import Clock
+    from bot.demo.cluster_visit import Visit
     from bot.process import Completed
 
 PROGRAM = "pilotfish"
 _TIMEOUT_S = 60.0  # of one command; on a busy machine they take a few seconds
+_IN_CLUSTER_S = 120.0  # twice what they are told to wait
 _LET_END_S = 10.0  # given to a command under way when the demo is stopped
 _WITHOUT_SCRIPT = "import sys; from bot.cli.main import main; sys.exit(main())"
 
@@ -37,10 +39,15 @@ class DemoCommandError(UnavailableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is typed, word by word; `looks` when it changes nothing."""
+    """What is typed, word by word; `looks` when it changes nothing.
+
+    `in_cluster` when it speaks to the person's cluster; `codes` are the exit codes of success.
+    """
 
     words: tuple[str, ...]
     looks: bool = False
+    in_cluster: bool = False
+    codes: tuple[int, ...] = (0,)
 
     @property
     def typed(self) -> str:
@@ -60,23 +67,32 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """Where and how commands run."""
+    """Where and how commands run; `visit` is where those go that speak to a cluster.
+
+    Those get `visit_environment`, all others `environment`.
+    """
 
     folder: Path
     environment: Mapping[str, str]
     clock: Clock
+    visit: Visit | None = None
+    visit_environment: Mapping[str, str] = field(default_factory=dict)
 
     async def run(self, command: Command) -> Ran:
         """Run `command` to its end; errors of one that ended well are part of its output.
 
         Raises:
-            DemoCommandError: It ended with another code than 0.
+            DemoCommandError: It ended with a code that means failure.
             ProgramMissingError: There is no such program on this machine.
         """
         argv = started(command)
         begun = self.clock.monotonic_s()
+        environment, timeout_s = self.environment, _TIMEOUT_S
+        if command.in_cluster and self.visit is not None:
+            self.visit.begun = True
+            environment, timeout_s = self.visit_environment, _IN_CLUSTER_S
         child = asyncio.ensure_future(
-            run(argv, environment=self.environment, cwd=self.folder, timeout_s=_TIMEOUT_S)
+            run(argv, environment=environment, cwd=self.folder, timeout_s=timeout_s)
         )
         try:
             ended = await asyncio.shield(child)
@@ -85,7 +101,7 @@ class Shell:
             child.cancel()
             await asyncio.gather(child, return_exceptions=True)
             raise
-        if ended.code:
+        if ended.code not in command.codes:
             raise _failed(command, ended)
         output = ended.stdout.decode("utf-8", "replace") + ended.stderr.decode("utf-8", "replace")
         seconds = self.clock.monotonic_s() - begun

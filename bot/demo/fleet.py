@@ -31,7 +31,9 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: web,   labels: {{tier: front}}}}
 spec:
+  {replicas}selector: {{matchLabels: {{app: web}}}}
   template:
+     metadata: {{labels: {{app: web}}}}
      spec:
         containers:
 
@@ -44,7 +46,11 @@ kind: Deployment
 metadata:
   name: api
 spec:
+  {replicas}selector:
+    matchLabels: {{app: api}}
   template:
+    metadata:
+      labels: {{app: api}}
     spec:
       containers:
         - name: api
@@ -55,7 +61,10 @@ apiVersion: apps/v1
 kind: StatefulSet
 metadata: {{name: db}}
 spec:
-    template:
+  {replicas}serviceName: db
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+        metadata: {{labels: {{app: db}}}}
         spec:
             containers:
             - {{name: db, image: "{host}/shop/db:16@{db}"}} # pilotfish: digest
@@ -65,14 +74,26 @@ kind: CronJob
 apiVersion: batch/v1
 metadata: {{name: job}}
 spec:
-  jobTemplate:
+  schedule: "0 3 * * *"
+  {suspend}jobTemplate:
     spec:
       template:
         spec:
+          restartPolicy: Never
           containers:
             - name: job
               image: {host}/shop/job:0.9.1 # pilotfish: ignore "frozen"
 """
+_NAMESPACE = """\
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {namespace}}}
+"""
+# What keeps a cluster from pulling what it cannot reach.
+_IDLE = {
+    "replicas": "replicas: 0          # a cluster cannot pull from this registry\n  ",
+    "suspend": "suspend: true\n  ",
+}
 _CONFIGURATION = """\
 version: 1
 policies:
@@ -137,8 +158,10 @@ class Fleet:
         )
 
 
-async def build_fleet(folder: Path, registry: DemoRegistry) -> Fleet:
+async def build_fleet(folder: Path, registry: DemoRegistry, *, namespace: str = "") -> Fleet:
     """Fill the registry and the remote, and clone it, below the empty `folder`.
+
+    With a `namespace` the fleet makes it, and its workloads are at rest.
 
     Raises:
         ProgramMissingError: There is no git on this machine.
@@ -152,7 +175,7 @@ async def build_fleet(folder: Path, registry: DemoRegistry) -> Fleet:
     environment = fleet.environment(colour=False, columns=100)
     await _git(environment, folder, "init", "--quiet", "--bare", str(fleet.remote))
     await _git(environment, folder, "clone", "--quiet", str(fleet.remote), str(fleet.clone))
-    for name, text in _files(registry.host, db).items():
+    for name, text in _files(registry.host, db, namespace).items():
         path = fleet.clone / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -174,7 +197,7 @@ def _fill(registry: DemoRegistry) -> str:
     return registry.push("shop/db", "16", build="first")
 
 
-def _files(host: str, db: str) -> Mapping[str, str]:
+def _files(host: str, db: str, namespace: str) -> Mapping[str, str]:
     texts = {
         ".pilotfish.yaml": _CONFIGURATION,
         "apps/api.yaml": _API,
@@ -182,7 +205,13 @@ def _files(host: str, db: str) -> Mapping[str, str]:
         "apps/job.yaml": _JOB,
         "apps/web.yaml": _WEB,
     }
-    return {name: text.format(host=host, db=db) for name, text in texts.items()}
+    if namespace:
+        texts["apps/namespace.yaml"] = _NAMESPACE
+    rest = _IDLE if namespace else dict.fromkeys(_IDLE, "")
+    return {
+        name: text.format(host=host, db=db, namespace=namespace, **rest)
+        for name, text in texts.items()
+    }
 
 
 async def _git(environment: Mapping[str, str], where: Path, *words: str) -> None:

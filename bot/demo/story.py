@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bot.demo.commands import Ran, Shell
     from bot.demo.registry import DemoRegistry
 
-_PROPOSAL = "pilotfish/shop-web"
+PROPOSAL = "pilotfish/shop-web"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,13 @@ class Push:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The story goes on when a person presses a key."""
+    """The story goes on when a person presses a key.
+
+    With `must_be_yes` it is asked whenever it is in the story, and only a yes goes on.
+    """
 
     text: str
+    must_be_yes: bool = False
 
 
 Step = Command | Push | Question
@@ -101,7 +105,7 @@ STORY: tuple[Chapter, ...] = (
         steps=(
             _do("pilotfish run"),
             _do("git fetch --quiet"),
-            _do(f"git show --format=%B origin/{_PROPOSAL}"),
+            _do(f"git show --format=%B origin/{PROPOSAL}"),
         ),
     ),
     Chapter(
@@ -111,7 +115,7 @@ STORY: tuple[Chapter, ...] = (
             Push(repository="shop/web", tag="1.5.0"),
             _do("pilotfish run"),
             _do("git fetch --quiet"),
-            _do(f"git log --oneline {BASE}..origin/{_PROPOSAL}"),
+            _do(f"git log --oneline {BASE}..origin/{PROPOSAL}"),
         ),
     ),
     Chapter(
@@ -121,7 +125,7 @@ STORY: tuple[Chapter, ...] = (
             Question(text="Press any key to merge, or q to end here."),
             _do("git merge --quiet origin/pilotfish/api"),
             _do("git merge --quiet --no-edit origin/pilotfish/shop-db"),
-            _do(f"git merge --no-edit origin/{_PROPOSAL}"),
+            _do(f"git merge --no-edit origin/{PROPOSAL}"),
             _do("git push --quiet"),
             _do("pilotfish run"),
         ),
