@@ -39,9 +39,10 @@ def is_settled(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
         return False
     said = {key: value for key, value in desired.items() if key not in _UNOWNED}
     metadata = mapping_at(desired, "metadata")
-    said["metadata"] = {
-        key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA
-    }
+    owned = {key: value for key, value in metadata.items() if key not in _UNOWNED_METADATA}
+    del said["metadata"]
+    if owned:
+        said["metadata"] = owned
     return _holds(said, ours[0].fields, live)
 
 
