@@ -50,6 +50,7 @@ class Kind(Enum):
     ERRAND_STOPPED = "errand stopped"
     CONFIG_LOADED = "configuration loaded"
     CONFIG_REFUSED = "configuration refused"
+    CLOCK_JUMPED = "clock jumped"
     STORE_FAILED = "store failed"
     SERVER_STARTED = "server started"
     SERVER_STOPPING = "server stopping"
@@ -66,6 +67,7 @@ _WEIGHTS = {
     Kind.TARGET_UNHEALTHY: Weight.ACT,
     Kind.TARGET_FAILED: Weight.ACT,
     Kind.ERRAND_FAILED: Weight.COPED,
+    Kind.CLOCK_JUMPED: Weight.COPED,
     Kind.CONFIG_REFUSED: Weight.ACT,
     Kind.STORE_FAILED: Weight.ACT,
 }

@@ -68,7 +68,7 @@ async def _check(given: argparse.Namespace, display: Display) -> _Findings:
     from bot.update.trees import FolderTree
 
     findings = _Findings()
-    findings.problems += _strangers()
+    findings.problems += strangers()
     place = await find_place(given.path, None)
     try:
         configured = await config_of(place)
@@ -94,7 +94,7 @@ async def _check(given: argparse.Namespace, display: Display) -> _Findings:
     return findings
 
 
-def _strangers() -> list[Problem]:
+def strangers() -> list[Problem]:
     """Notice another distribution that provides one of our import names."""
     from importlib.metadata import packages_distributions
 

@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 
 from bot.cli.options import parser
-from bot.errors import ConfigError
+from bot.errors import ConfigError, FaultsError
 
 _EXAMPLES = """\
   pilotfish serve --config /etc/pilotfish/serve.yaml
@@ -36,6 +36,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _serve(given: argparse.Namespace) -> int:
+    from bot.cli.check_command import strangers
     from bot.cli.places import cache_root, state_root
     from bot.clock import SystemClock
     from bot.telemetry import set_up_json_logging
@@ -49,6 +50,8 @@ def _serve(given: argparse.Namespace) -> int:
             where="pilotfish serve",
             hint="Install pilotfish with its extra: pilotfish[server]",
         ) from fault
+    if mixed := strangers():
+        raise FaultsError(mixed)
     load(given.config)  # faults of the first start are told as text, to the person who starts it
     lines = set_up_json_logging(verbosity=given.verbose)
     places = Places(file=given.config, cache=cache_root(), state=state_root())

@@ -19,7 +19,8 @@ from bot.registry.scan import Scanner
 from bot.serve.first_seen import RememberingAsker
 from bot.serve.generation import access_for
 from bot.serve.outcome import Outcome, of_report
-from bot.update.journey import Request, World, run_on_remote
+from bot.update.journey import run_on_remote
+from bot.update.report import Request, World
 
 if TYPE_CHECKING:
     from bot.clock import Clock

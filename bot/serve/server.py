@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.server_model import ServerConfig
     from bot.git.names import Sha
+    from bot.schedule.timetable import Errand
     from bot.serve.outcome import Outcome
     from bot.telemetry import LogLines
 
 _LOOK_EVERY_S = 2.0
 _GRACE_S = 5.0
+_JUMP_S = 300.0  # of the wall clock against the steady one, to be told (threat S12)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ class _Server:
             remembered = {}
         self._timetable.set(errands, remembered)
         self._errands.followed = frozenset(keys)
+        self._teller.tell(*_suspended(errands))
         self._teller.forget(keys)
         self._metrics.forget("errand", keys)
         self._metrics.forget("repository", (one.name for one in config.repositories))
@@ -187,9 +190,15 @@ class _Server:
             opened.set_exception(fault)
 
     async def _watch_files(self, group: asyncio.TaskGroup) -> None:
+        wall, steady_s = self._clock.now(), self._clock.monotonic_s()
         while True:
             await self._clock.sleep(_LOOK_EVERY_S)
             self._dispatcher.look()
+            passed_s = self._clock.monotonic_s() - steady_s
+            jump_s = (self._clock.now() - wall).total_seconds() - passed_s
+            wall, steady_s = self._clock.now(), self._clock.monotonic_s()
+            if abs(jump_s) > _JUMP_S:
+                self._teller.tell(_jumped(jump_s))
             changed = await asyncio.to_thread(self._watch.changed)
             if changed or self._reload_asked:
                 self._reload_asked = False
@@ -268,6 +277,27 @@ def _started(config: ServerConfig, port: int) -> Event:
         f"listening at {config.host}:{port}",
         facts=MappingProxyType({"version": __version__, "host": config.host, "port": port}),
     )
+
+
+def _jumped(by_s: float) -> Event:
+    return Event(
+        kind=Kind.CLOCK_JUMPED,
+        reason=f"the wall clock went {'forward' if by_s > 0 else 'back'} by {abs(by_s):.0f} s; "
+        "intervals go on as they were, windows follow it",
+    )
+
+
+def _suspended(errands: list[Errand]) -> list[Event]:
+    return [
+        Event(
+            kind=Kind.ERRAND_SKIPPED,
+            where=one.key.partition("/")[2],
+            subject=one.key.partition("/")[0],
+            reason="it is suspended",
+        )
+        for one in errands
+        if one.suspended
+    ]
 
 
 def _loaded(config: ServerConfig, kept: list[str]) -> Event:
