@@ -77,19 +77,23 @@ def narrowed(
     return replace(
         own,
         registries=registries,
-        limits=own.limits if limits is None else smaller(own.limits, limits),
+        limits=own.limits if limits is None else _limits(own, limits),
         bounds=bounds,
         forge=forge if forge is not None and forge.kind else own.forge,
         commit=own.commit if commit is None else _commit(own.commit, commit),
     )
 
 
-def smaller(one: Limits, other: Limits) -> Limits:
-    """Return the smaller of each limit."""
+def _limits(own: Config, by: Limits) -> Limits:
+    """Return the operator's limits, each narrowed where the repository's file says less."""
+
+    def least(key: str, theirs: int, operators: int) -> int:
+        return min(theirs, operators) if key in own.said_limits else operators
+
     return Limits(
-        open=min(one.open, other.open),
-        new_per_hour=min(one.new_per_hour, other.new_per_hour),
-        pushes_per_hour=min(one.pushes_per_hour, other.pushes_per_hour),
+        open=least("open", own.limits.open, by.open),
+        new_per_hour=least("new-per-hour", own.limits.new_per_hour, by.new_per_hour),
+        pushes_per_hour=least("pushes-per-hour", own.limits.pushes_per_hour, by.pushes_per_hour),
     )
 
 

@@ -197,8 +197,9 @@ class Bounds:
 class Config:
     """Everything that was configured, whatever form it had.
 
-    `defaults` are options that inline markers and named policies fall back to. `bounds` is what
-    the operator of a server asks of all of them. `source` names the file or files that were
+    `said_limits` names the limits that were written, by their keys. `defaults` are options that
+    inline markers and named policies fall back to. `bounds` is what the operator of a server
+    asks of all of them. `source` names the file or files that were
     read, empty when nothing was configured.
     """
 
@@ -207,6 +208,7 @@ class Config:
     registries: tuple[RegistrySettings, ...] = ()
     forge: ForgeSettings = field(default_factory=ForgeSettings)
     limits: Limits = field(default_factory=Limits)
+    said_limits: frozenset[str] = frozenset()
     commit: CommitSettings = field(default_factory=CommitSettings)
     defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     namespace: str = DEFAULT_NAMESPACE

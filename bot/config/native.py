@@ -171,6 +171,7 @@ def _read_sections(
         registries=read_registries(root, shape, faults, folder=folder),
         forge=read_forge(root.get("forge"), faults),
         limits=_read_limits(shape),
+        said_limits=_said_limits(root),
         commit=read_commit(root.get("commit"), faults) or CommitSettings(),
         defaults=defaults,
         namespace=namespace,
@@ -197,6 +198,12 @@ def _read_limits(shape: FileShape | None) -> Limits:
         new_per_hour=shape.limits.new_per_hour,
         pushes_per_hour=shape.limits.pushes_per_hour,
     )
+
+
+def _said_limits(root: Node) -> frozenset[str]:
+    section = root.get("limits")
+    said = section.entries if section is not None else []
+    return frozenset(entry.key for entry in said if not entry.value.is_null)
 
 
 def _refuse_operators_keys(root: Node, faults: Faults) -> None:

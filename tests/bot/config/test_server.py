@@ -189,12 +189,13 @@ def test_limits_are_the_smaller_and_registries_the_operators() -> None:
     theirs = RegistrySettings(host="ghcr.io")
     own = Config(
         limits=Limits(open=50, new_per_hour=1),
+        said_limits=frozenset({"open", "new-per-hour"}),
         registries=(RegistrySettings(host="evil.example"),),
         forge=ForgeSettings(kind="gitea"),
     )
     counts = narrowed(
         own,
-        limits=Limits(open=3, new_per_hour=4),
+        limits=Limits(open=3, new_per_hour=4, pushes_per_hour=1000),
         bounds=None,
         registries=(theirs,),
         forge=ForgeSettings(kind="plain"),
@@ -202,5 +203,6 @@ def test_limits_are_the_smaller_and_registries_the_operators() -> None:
     )
 
     assert (counts.limits.open, counts.limits.new_per_hour) == (3, 1)
+    assert counts.limits.pushes_per_hour == 1000, "nobody but the operator spoke of it"
     assert counts.registries == (theirs,)
     assert counts.forge.kind == "plain"
