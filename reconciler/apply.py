@@ -290,6 +290,9 @@ class Hand:
         )
         plan = plan_prune(known, wanted, self.survey.live, self.owner, complete=True)
         gone = list(plan.forgotten)
+        for entry in done.stored.inventory:
+            if entry.identity not in known:
+                done.note(entry.identity, Action.SKIPPED, "the server has no such kind now")
         for kept in plan.kept:
             done.note(kept.identity, Action.SKIPPED, kept.reason)
         try:

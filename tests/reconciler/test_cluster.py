@@ -224,6 +224,18 @@ async def test_faults_of_an_object_are_told_as_its_own(applier: Applier) -> None
             await door.apply(resource, lost)
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")  # of aiohttp
+@pytest.mark.parametrize("size", [1_100_000, 4_000_000])
+async def test_an_object_that_is_too_large_is_refused_as_such(applier: Applier, size: int) -> None:
+    large = config_map("a", key="x" * size)
+    large["metadata"]["namespace"] = applier.namespace
+    async with opened(applier.kubeconfig) as door:
+        resource = await door.resource("", "ConfigMap")
+        assert resource is not None
+        with pytest.raises(ApiRefusedError, match=r"[Tt]oo (large|long)"):
+            await door.apply(resource, large)
+
+
 async def test_history_that_the_server_forgot_is_listed_anew(
     cluster_to_break: ControlPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
