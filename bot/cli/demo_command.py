@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.cli.faults import report
 from bot.cli.options import parser, read_display
 from bot.errors import ConfigError, ProductError
 
@@ -125,9 +126,12 @@ def _story(given: argparse.Namespace, visit: Visit | None) -> tuple[Chapter, ...
 def _leave_cluster(visit: Visit | None, screen: Screen) -> bool | None:
     """Remove what was made in the cluster and say so; `None` when nothing was.
 
+    A failure that is under way already is not hidden by one of the removal; both are told.
+
     Raises:
         ProductError: The cluster did not do it; the way to do it by hand is said.
     """
+    underway = sys.exception()
     if visit is None:
         return None
     if not visit.begun:
@@ -147,9 +151,12 @@ def _leave_cluster(visit: Visit | None, screen: Screen) -> bool | None:
     screen.line(f"  * the namespace {visit.namespace} is deleted, with all that is in it", "yellow")
     try:
         gone = asyncio.run(leave(visit))
-    except (ProductError, KeyboardInterrupt):
+    except (ProductError, KeyboardInterrupt) as fault:
         sys.stderr.write(f"pilotfish: what the demo made may still be there: {by_hand}\n")
-        raise
+        if underway is None or not isinstance(fault, ProductError):
+            raise
+        report(fault, verbose=False)
+        return False
     if gone:
         screen.line("    it is gone", "dim")
     else:
