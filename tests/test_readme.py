@@ -22,6 +22,7 @@ from bot.git.remote_url import parse_remote_url
 from bot.planning.binding import bind_fields
 from bot.rewrite.tree import NEEDLES, find_fields
 from bot.version import __version__
+from tests.servers.cluster import ControlPlane
 from tests.servers.git_host import GitHost
 from tests.servers.odd_registry import OddRegistry
 from tests.servers.remote import Remote
@@ -121,7 +122,7 @@ def test_the_story_of_the_readme_runs_as_it_is_told(
             shown = run_shell(text, folder)
         elif block.language == "yaml" and block.note:
             (folder / block.note).write_text(text, encoding="utf-8")
-        elif block.language == "text":
+        elif block.language == "text" and not block.note:
             missing = [word for word in words(text) if word not in words(shown)]
             assert missing == [], f"README.md:{block.line} shows what is not printed\n{shown}"
 
@@ -129,6 +130,29 @@ def test_the_story_of_the_readme_runs_as_it_is_told(
         f"{odd_registry.host}/shop/web:1.5.0  # pilotfish" in remote.read("apps/web.yaml").decode()
     )
     assert list(remote.branches()) == ["main"], "the merged proposal's branch was deleted"
+
+
+@pytest.mark.journey
+def test_the_cluster_part_of_the_readme_runs_as_it_is_told(
+    clone: tuple[Path, Remote], cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = clone
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    shown = ""
+    try:
+        for block in blocks("README.md"):
+            if block.note == "apps/web.yaml":
+                (folder / block.note).write_text(block.text, encoding="utf-8")
+            elif block.note == "cluster" and block.language == "sh":
+                shown = run_shell(block.text, folder)
+            elif block.note == "cluster":
+                missing = [word for word in words(block.text) if word not in words(shown)]
+                assert missing == [], f"README.md:{block.line} shows what is not printed\n{shown}"
+        assert cluster.exists("deployment", "web")
+    finally:
+        cluster.kubectl("delete", "deployment", "web", "--ignore-not-found")
+        inventory = "reconcile.pilotfish.io/inventory=web"
+        cluster.kubectl("delete", "configmap", "--selector", inventory)
 
 
 def test_the_install_line_installs_the_command(tmp_path: Path) -> None:
