@@ -1,7 +1,7 @@
 """The door to a cluster: discovery, lists in pages, watches that expire, a server that is busy."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -36,15 +36,7 @@ async def opened(kubeconfig: Path, folder: Path | None = None) -> AsyncIterator[
         yield made
 
 
-@pytest.fixture
-def proxy(cluster: ControlPlane) -> Iterator[ApiProxy]:
-    made = ApiProxy(cluster)
-    made.start()
-    yield made
-    made.stop()
-
-
-def through(proxy: ApiProxy, cluster: ControlPlane) -> Path:
+def by_way_of(proxy: ApiProxy, cluster: ControlPlane) -> Path:
     return cluster.kubeconfig_of("through-proxy", "person-token", proxy.url)
 
 
@@ -168,7 +160,7 @@ async def test_a_busy_server_is_asked_again_after_the_time_it_names(
 ) -> None:
     proxy.answer(status, times=2, retry_after="0")
 
-    async with opened(through(proxy, cluster)) as door:
+    async with opened(by_way_of(proxy, cluster)) as door:
         assert await door.resource("", "Pod") is not None
 
     assert len(proxy.requests) == 4
@@ -179,7 +171,7 @@ async def test_a_server_that_stays_busy_ends_patience(
 ) -> None:
     proxy.answer(503, times=100)
 
-    async with opened(through(proxy, cluster)) as door:
+    async with opened(by_way_of(proxy, cluster)) as door:
         with pytest.raises(ServerBusyError, match="it answered 503"):
             await door.resource("", "Pod")
 
@@ -201,7 +193,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(
     content = config_map("a")
     content["metadata"]["namespace"] = applier.namespace
 
-    async with opened(through(proxy, applier.cluster)) as door:
+    async with opened(by_way_of(proxy, applier.cluster)) as door:
         resource = await door.resource("", "ConfigMap")
         assert resource is not None
         applied = await door.apply(resource, content)

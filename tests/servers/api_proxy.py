@@ -32,6 +32,8 @@ class ApiProxy(HttpThread):
         self._context = ssl.create_default_context(cafile=cluster.ca_file)
         self._lock = threading.Lock()
         self._answers: list[Response] = []
+        self._action: Callable[[], object] | None = None
+        self._precedes: Callable[[SeenRequest], bool] = every_call
         self.calls = 0
         self.at = 0
         self.counts: Callable[[SeenRequest], bool] = every_call
@@ -41,6 +43,18 @@ class ApiProxy(HttpThread):
         """Answer the next calls ourselves; the API server does not see them."""
         wait = [("Retry-After", retry_after)] if retry_after is not None else []
         self._answers += [Response(status=status, headers=wait, body=b"not now")] * times
+
+    def forget_answers(self) -> None:
+        """Pass every call on again."""
+        with self._lock:
+            self._answers.clear()
+
+    def before(
+        self, action: Callable[[], object], counts: Callable[[SeenRequest], bool] = every_call
+    ) -> None:
+        """Run `action` once, when such a call has arrived and before the API server sees it."""
+        with self._lock:
+            self._action, self._precedes = action, counts
 
     def plan_harm(
         self,
@@ -57,6 +71,10 @@ class ApiProxy(HttpThread):
         with self._lock:
             if self._answers:
                 return self._answers.pop(0)
+            action = self._action if self._precedes(request) else None
+            self._action = None if action else self._action
+        if action:
+            action()
         answer = self._pass_on(request)
         with self._lock:
             counted = self.counts(request)
