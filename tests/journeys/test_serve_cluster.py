@@ -73,7 +73,7 @@ targets:
     kubeconfig: {cluster.kubeconfig}
     namespace: {self.namespace}
     interval: 1s
-    timeout: 20s
+    timeout: 8s
     prune: true
     vars: {{region: eu}}
 """
