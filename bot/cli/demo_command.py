@@ -16,6 +16,7 @@ import shlex
 import shutil
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,8 +136,9 @@ def _leave_cluster(visit: Visit | None, screen: Screen) -> bool | None:
     if visit is None:
         return None
     if not visit.begun:
-        screen.line()
-        screen.line("  The cluster was not touched.", "dim")
+        with suppress(OSError):
+            screen.line()
+            screen.line("  The cluster was not touched.", "dim")
         return None
     from bot.clock import SystemClock
     from bot.demo.cluster_visit import take_away
@@ -147,8 +149,9 @@ def _leave_cluster(visit: Visit | None, screen: Screen) -> bool | None:
 
     context = shlex.quote(visit.address.context)
     by_hand = f"kubectl delete namespace {visit.namespace} --context {context}"
-    screen.line()
-    screen.line(f"  * the namespace {visit.namespace} is deleted, with all that is in it", "yellow")
+    with suppress(OSError):  # a reader that went away is no reason to leave things behind
+        screen.line()
+        screen.line(f"  * the namespace {visit.namespace} is deleted, and all in it", "yellow")
     try:
         gone = asyncio.run(leave(visit))
     except (ProductError, KeyboardInterrupt) as fault:
@@ -158,7 +161,8 @@ def _leave_cluster(visit: Visit | None, screen: Screen) -> bool | None:
         report(fault, verbose=False)
         return False
     if gone:
-        screen.line("    it is gone", "dim")
+        with suppress(OSError):
+            screen.line("    it is gone", "dim")
     else:
         sys.stderr.write(f"pilotfish: the namespace {visit.namespace} is still terminating\n")
     return gone

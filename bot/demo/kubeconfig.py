@@ -10,6 +10,7 @@ Must not know what is done in the cluster.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ from reconciler.yaml_stream import UnreadableYamlError, read_stream
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_USER = re.compile(r"//[^/]*@")  # a name and a password before the host
 _MAX_BYTES = 4 << 20  # of one file, arbitrary; certificates inside take a few kilobytes each
 
 
@@ -60,14 +62,14 @@ def find_address(
     known = dict(_entries(documents, "contexts", "context"))
     name = context or next(filter(None, (_text(one, "current-context") for one in documents)), "")
     if name not in known:
-        listed = ", ".join(shown(one, max_chars=80) for one in known) or "none"
+        listed = ", ".join(shown(one, max_chars=80) for one in sorted(known)) or "none"
         what = f"there is no context {shown(name)!r}" if name else "no context is the current one"
         raise ConfigError(what, where=where, hint=f"Name one with --context; there are: {listed}")
     clusters = dict(_entries(documents, "clusters", "cluster"))
     server = _text(clusters.get(_text(known[name], "cluster"), {}), "server")
     return ClusterAddress(
         context=name,
-        server=shown(server) or "a server that the kubeconfig does not name",
+        server=shown(_USER.sub("//", server)) or "a server that the kubeconfig does not name",
         files=os.pathsep.join(map(str, paths)),
     )
 
@@ -98,9 +100,9 @@ def _entries(
     for document in reversed(documents):
         held = document.get(key)
         for one in reversed(held if isinstance(held, list) else []):
-            if isinstance(one, dict) and isinstance(one.get("name"), str):
+            if isinstance(one, dict) and (name := _text(one, "name")).isprintable():
                 content = one.get(inner)
-                yield one["name"], content if isinstance(content, dict) else {}
+                yield name, content if isinstance(content, dict) else {}
 
 
 def _text(content: dict[str, Any], key: str) -> str:

@@ -210,6 +210,21 @@ def test_stopping_it_in_the_cluster_cleans_up(stay: Stay, number: int, code: int
     assert stay.leftovers() == []
 
 
+def test_a_reader_that_goes_away_leaves_nothing_in_the_cluster(stay: Stay) -> None:
+    demo = stay.start("--context", CONTEXT)
+    assert demo.stdout is not None
+    assert demo.stderr is not None
+    for line in demo.stdout:
+        if line.startswith("  created"):
+            break
+    demo.stdout.close()
+    errors = demo.stderr.read()
+    demo.stderr.close()
+
+    assert (demo.wait(timeout=120), errors) == (0, "")
+    assert stay.leftovers() == []
+
+
 def test_a_cluster_that_refuses_says_why_and_nothing_is_left(stay: Stay, unique_name: str) -> None:
     nobody = stay.cluster.user(unique_name)
     demo = stay.start("--context", CONTEXT, "--kubeconfig", str(nobody))

@@ -1,8 +1,12 @@
-"""The demo's screen folds long lines and keeps their colours."""
+"""The demo's screen folds long lines and keeps their colours; long commands can be copied."""
+
+import shlex
 
 import pytest
 
-from bot.cli.demo_screen import fold
+from bot.cli.demo_screen import fold, on_lines
+
+APPLY = tuple(shlex.split("pilotfish apply apps --name demo --context far-away-east-1 --prune"))
 
 
 def test_a_line_that_fits_stays_as_it_is() -> None:
@@ -30,3 +34,21 @@ def test_no_part_is_wider_than_asked_and_no_letter_is_lost(width: int) -> None:
     assert all(len(part) <= width for part in plain)
     wanted = "apps/web.yaml:11127.0.0.1:43725/shop/web1.5.0minor"
     assert "".join("".join(plain).split()) == wanted
+
+
+@pytest.mark.parametrize("width", [40, 60, 98])
+def test_a_long_command_is_one_command_on_several_lines(width: int) -> None:
+    lines = on_lines(APPLY, width)
+    assert all(len(line) <= width for line in lines)
+    pasted = "\n".join(lines).removeprefix("$ ").replace("\\\n", "")
+    assert tuple(shlex.split(pasted)) == APPLY
+
+
+def test_an_option_stays_with_its_value() -> None:
+    lines = on_lines(APPLY, 40)
+    assert any("--name demo" in line for line in lines)
+    assert any("--context far-away-east-1" in line for line in lines)
+
+
+def test_a_short_command_stays_on_its_line() -> None:
+    assert on_lines(("git", "log", "--format=%s %b"), 60) == ["$ git log '--format=%s %b'"]
