@@ -13,7 +13,7 @@ ENV UV_PYTHON=/usr/local/bin/python3 \
 WORKDIR /build
 COPY pyproject.toml uv.lock README.md LICENSE ./
 # The dependencies and the build backend change seldom: layers of their own.
-RUN UV_PROJECT_ENVIRONMENT=/opt/venv uv sync --frozen --no-dev --no-install-project
+RUN UV_PROJECT_ENVIRONMENT=/opt/venv uv sync --frozen --no-dev --all-extras --no-install-project
 RUN UV_PROJECT_ENVIRONMENT=/build/backend uv sync --frozen --only-group build --no-install-project
 COPY bot bot
 COPY policies policies
