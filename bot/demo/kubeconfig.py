@@ -100,7 +100,8 @@ def _entries(
     for document in reversed(documents):
         held = document.get(key)
         for one in reversed(held if isinstance(held, list) else []):
-            if isinstance(one, dict) and (name := _text(one, "name")).isprintable():
+            name = _text(one, "name") if isinstance(one, dict) else ""
+            if name and name.isprintable():  # others could write over what the person reads
                 content = one.get(inner)
                 yield name, content if isinstance(content, dict) else {}
 
