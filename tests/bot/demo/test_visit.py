@@ -25,10 +25,10 @@ def test_no_two_visits_share_a_namespace() -> None:
 
 
 def test_log_in_programs_find_the_persons_environment() -> None:
-    theirs = {"HOME": "/home/me", "AWS_PROFILE": "p", "KUBECONFIG": "k", "NO_COLOR": "1"}
-    ours = {"HOME": "/t/home", "PILOTFISH_CACHE": "/t/c", "TMPDIR": "/t", "FORCE_COLOR": "1"}
+    theirs = {"HOME": "/homes/me", "AWS_PROFILE": "p", "KUBECONFIG": "k", "NO_COLOR": "1"}
+    ours = {"HOME": "/t/h", "PILOTFISH_CACHE": "/t/c", "TMPDIR": "/t", "FORCE_COLOR": "1"}
     assert planned().environment(theirs, ours) == {
-        "HOME": "/home/me",
+        "HOME": "/homes/me",
         "AWS_PROFILE": "p",
         "KUBECONFIG": "/k/config",
         "PILOTFISH_CACHE": "/t/c",
