@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import queue
+import re
 import sys
 import threading
 import traceback
@@ -31,6 +32,7 @@ from datetime import UTC, datetime
 _MASK = "***"
 _SHORTEST_S = 4  # shorter texts would mask half a log; arbitrary
 _known: set[str] = set()
+_LOGIN_IN_URL = re.compile(r"(://)[^/\s@:\"']*:[^/\s@\"']+@")
 
 
 def remember_secret(text: str) -> None:
@@ -48,7 +50,8 @@ def remember_secret(text: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` with every known secret masked, longest first."""
+    """Return `text` with every known secret masked, longest first, and what logs in in a URL."""
+    text = _LOGIN_IN_URL.sub(rf"\1{_MASK}@", text)
     for secret in sorted(_known, key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, _MASK)
