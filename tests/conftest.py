@@ -6,6 +6,7 @@ that is a failure. Tests that use a server get the mark `servers` by themselves.
 
 import itertools
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +79,13 @@ class _Server(Protocol):
 
 
 S = TypeVar("S", bound=_Server)
+
+
+def pytest_configure() -> None:
+    """Let children be interrupted: a job in the background hands "ignore it" on to them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
