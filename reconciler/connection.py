@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 from bot.errors import ConfigError
 from bot.telemetry import shown
 from reconciler.cluster import Cluster
+from reconciler.yaml_stream import UnreadableYamlError, read_stream
 
 if TYPE_CHECKING:
     from bot.clock import Clock
+
+_MAX_KUBECONFIG_BYTES = 4 << 20  # arbitrary; far above any that people keep
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +81,7 @@ async def _read_kubeconfig(kubeconfig: Path | None, context: str) -> Any:
         if _exists(given):
             await load.load_kube_config(
                 config_file=given,
-                context=context or None,
+                context=context or _current_context(given) or None,
                 client_configuration=made,
                 persist_config=False,
             )
@@ -107,6 +110,23 @@ def _named_file(kubeconfig: Path | None) -> str:
 
 def _exists(given: str) -> bool:
     return any(Path(part).exists() for part in given.split(os.pathsep))
+
+
+def _current_context(given: str) -> str:
+    """Return the context that kubectl would take: the first that any of several files names.
+
+    The client library would take the last, which is another cluster.
+    """
+    for part in given.split(os.pathsep):
+        try:
+            documents = read_stream(Path(part).read_bytes()[:_MAX_KUBECONFIG_BYTES])
+        except (OSError, UnreadableYamlError):
+            continue  # the library says what is wrong with it
+        value = documents[0].value if documents else None
+        named = value.get("current-context") if isinstance(value, dict) else None
+        if isinstance(named, str) and named:
+            return named
+    return ""
 
 
 def _cache_file(folder: Path | None, host: str) -> Path | None:

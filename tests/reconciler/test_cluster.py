@@ -273,3 +273,25 @@ async def test_a_context_that_is_not_there_is_told(cluster: ControlPlane) -> Non
             clock=SystemClock(), kubeconfig=cluster.kubeconfig, context="no-such"
         ):
             pass
+
+
+async def test_of_several_kubeconfigs_the_first_names_the_context_as_for_kubectl(
+    cluster: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.write_text(
+        f"""\
+apiVersion: v1
+kind: Config
+current-context: elsewhere
+clusters: [{{name: elsewhere, cluster: {{server: "https://127.0.0.1:{free_port()}"}}}}]
+users: [{{name: nobody, user: {{token: none}}}}]
+contexts: [{{name: elsewhere, context: {{cluster: elsewhere, user: nobody}}}}]
+"""
+    )
+    monkeypatch.setenv("KUBECONFIG", f"{cluster.kubeconfig}:{other}")
+
+    async with open_cluster(clock=SystemClock(), patience_s=3) as door:
+        found = await door.resource("apps", "Deployment", "v1")
+
+    assert found is not None
