@@ -1,0 +1,1 @@
+"""One API each: GitHub, GitLab, Gitea and Forgejo, behind the protocol of `forge.py`."""

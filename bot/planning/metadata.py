@@ -1,0 +1,122 @@
+"""What a proposal's body says to the next run: one HTML comment with JSON, at its end.
+
+It is a hint and no proof: a proposal is ours when the forge says that we opened it and its head
+is a commit of ours (`product.md` 10.9). `head` is the commit that we pushed, `changes` what it
+changes, `generation` a digest of all that the body shows, so that the body is written only when
+that changed. `closed_why` is written before we close, so that any other close is a person's.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bot.planning.remembered import ChangeRecord, read_change
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+_START, _END = "<!-- pilotfish:metadata ", " -->"
+_FOUND = re.compile(re.escape(_START) + r"([^\n]*?)" + re.escape(_END))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the last run recorded about a proposal.
+
+    `majors` are `(policy, tag)` of the items that were a major step. `pushed` are the moments
+    of our pushes within the last hour. `labels` are those that we set. `automerge` is empty,
+    `asked` once the forge was told to merge it, or `approved` once a person approved that.
+    """
+
+    key: str
+    base: str
+    branch: str
+    head: str
+    changes: frozenset[ChangeRecord]
+    generation: str = ""
+    majors: frozenset[tuple[str, str]] = frozenset()
+    pushed: tuple[datetime, ...] = ()
+    labels: tuple[str, ...] = ()
+    closed_why: str = ""
+    automerge: str = ""
+    told: tuple[str, ...] = ()
+
+
+def write_metadata(metadata: Metadata) -> str:
+    """Return the comment; nothing in it can end it early."""
+    row = {
+        "version": VERSION,
+        "key": metadata.key,
+        "base": metadata.base,
+        "branch": metadata.branch,
+        "head": metadata.head,
+        "generation": metadata.generation,
+        "changes": [one.as_json() for one in sorted(metadata.changes)],
+        "majors": [list(one) for one in sorted(metadata.majors)],
+        "pushed": [moment.isoformat() for moment in metadata.pushed],
+        "labels": list(metadata.labels),
+        "closed": metadata.closed_why,
+        "automerge": metadata.automerge,
+        "told": list(metadata.told),
+    }
+    filled = {key: value for key, value in row.items() if value}
+    text = json.dumps(filled, ensure_ascii=True, separators=(",", ":"))
+    for sign in "<>&-":  # they stand inside texts alone: no number here is negative
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return f"{_START}{text}{_END}"
+
+
+def read_metadata(body: str) -> Metadata | None:
+    """Return what the last comment of ours in `body` says, `None` where it says nothing sound."""
+    found = _FOUND.findall(body)
+    if not found:
+        return None
+    try:
+        row = json.loads(found[-1])
+        if row.get("version") != VERSION:
+            return None
+        return _read(row)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read(row: Mapping[str, object]) -> Metadata:
+    return Metadata(
+        key=str(row["key"]),
+        base=str(row["base"]),
+        branch=str(row["branch"]),
+        head=str(row["head"]),
+        changes=frozenset(read_change(one) for one in _list(row.get("changes"))),  # type: ignore[arg-type]  # what is no mapping raises TypeError
+        generation=str(row.get("generation", "")),
+        majors=frozenset(_pair(one) for one in _list(row.get("majors"))),
+        pushed=tuple(_time(one) for one in _list(row.get("pushed"))),
+        labels=tuple(str(one) for one in _list(row.get("labels"))),
+        closed_why=str(row.get("closed", "")),
+        automerge=str(row.get("automerge", "")),
+        told=tuple(str(one) for one in _list(row.get("told"))),
+    )
+
+
+def _pair(found: object) -> tuple[str, str]:
+    policy, tag = _list(found)
+    return str(policy), str(tag)
+
+
+def _list(found: object) -> list[object]:
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise TypeError("a list was expected")
+    return found
+
+
+def _time(found: object) -> datetime:
+    moment = datetime.fromisoformat(str(found))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
