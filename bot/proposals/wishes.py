@@ -1,0 +1,27 @@
+"""What people asked of proposals, in the form that the life cycle takes.
+
+Each wish names the branch of a proposal. A wish only moves a proposal forward in the queue: no
+gate is skipped for it (`reliability-security.md` 1.3 B3, P4).
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """Branches whose proposals somebody with write permission asked something of.
+
+    `rebase`: put the same changes on today's base. `recreate`: as `rebase`, and also where a
+    person pushed. `approve`: open or merge it although only an approval was missing.
+    """
+
+    rebase: frozenset[str] = frozenset()
+    recreate: frozenset[str] = frozenset()
+    approve: frozenset[str] = frozenset()
+
+
+NOTHING_ASKED = Wishes()
