@@ -25,6 +25,7 @@ PROPOSAL_TRAILER = "Pilotfish-Proposal"
 CHANGE_TRAILER = "Pilotfish-Change"
 PLAN_TRAILER = "Pilotfish-Plan"
 _SUBJECT_MAX_CHARS = 255
+_SUBJECT_GOOD_CHARS = 72  # as much as forges show of a title without folding it
 
 
 def short_name(image: str) -> str:
@@ -35,19 +36,34 @@ def short_name(image: str) -> str:
         return image
 
 
-def subject(name: str, updates: Sequence[Update]) -> str:
-    """Return the first line: one image with its versions, or the group with its count."""
+def subject(name: str, updates: Sequence[Update], *, prefix: str = "chore(images)") -> str:
+    """Return the first line: one image with its versions, or the group with its count.
+
+    An image whose versions make the line too long is named with its new version alone.
+    """
+    return _first_line(prefix, _what(name, updates))
+
+
+def _first_line(prefix: str, whats: Sequence[str]) -> str:
+    lines = [f"{prefix}: {what}" if prefix else what for what in whats]
+    short = next((line for line in lines if len(line) < _SUBJECT_GOOD_CHARS), lines[-1])
+    return short[:_SUBJECT_MAX_CHARS]
+
+
+def _what(name: str, updates: Sequence[Update]) -> list[str]:
+    """Return what the updates do, the best wording first and the shortest last."""
     moves = sorted({(short_name(u.binding.image), _shown_move(u)) for u in updates if u.to_tag})
     if len(moves) == 1:
         image, move = moves[0]
-        return f"chore(images): {image} {move}"[:_SUBJECT_MAX_CHARS]
+        start, arrow, end = move.partition(" → ")
+        return [f"{image} {move}", f"{image} → {end}"] if arrow else [f"{image} {start}"]
     images = sorted({image for image, _ in moves})
     if len(images) == 1:
         targets = sorted({u.to_tag for u in updates if u.to_tag})
         if len(targets) == 1:
-            return f"chore(images): {images[0]} → {targets[0]}"[:_SUBJECT_MAX_CHARS]
+            return [f"{images[0]} → {targets[0]}"]
     count = len(updates)
-    return f"chore(images): {name} ({count} update{'s' if count != 1 else ''})"
+    return [f"{name} ({count} update{'s' if count != 1 else ''})"]
 
 
 def _shown_move(update: Update) -> str:
