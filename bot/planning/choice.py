@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, Severity
+from bot.planning.evidence import evidence_of
 from bot.planning.plan import Considered, HeldTag, PassedOver, Update
 from bot.planning.reverts import tag_in
 from bot.rewrite.marker import Part
@@ -20,7 +21,7 @@ from bot.rewrite.splice import RefusedEditError, is_current, new_value, new_valu
 from policies.age import known_date, missing_for_age, without_future
 from policies.comparison import higher_versions
 from policies.gates import decide
-from policies.policy import NO_FACTS, DigestMode, Fact, Facts
+from policies.policy import NO_FACTS, DigestMode, Fact, Facts, Gates
 from policies.reference import InvalidReference, parse_reference
 from policies.selection import select
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from policies.gates import Decision
     from policies.selection import Selection
 
+_NO_GATES = Gates()  # a digest follows its tag, which passed the gates
 _SHOWN_PASSED_OVER = 5  # as many as a reviewer reads; `explain` has all
 
 
@@ -135,7 +137,7 @@ def _choose_tag(binding: Binding, known: _Round) -> None:
     effective = decision.chosen.tag if decision.chosen else current_tag
     known.effective.setdefault(written.file, []).append((written.line, effective))
     if decision.chosen is not None and not choice.missing:
-        _write_tag(binding, decision, current_tag, choice)
+        _write_tag(binding, decision, (current_tag, current_digest), known)
 
 
 def _note_undated(binding: Binding, decision: Decision, round_: _Round) -> None:
@@ -165,8 +167,10 @@ def _tell_nothing_to_choose(binding: Binding, selection: Selection, choice: Choi
     )
 
 
-def _write_tag(binding: Binding, decision: Decision, current_tag: str, choice: Choice) -> None:
-    chosen = decision.chosen
+def _write_tag(
+    binding: Binding, decision: Decision, written: tuple[str, str], known: _Round
+) -> None:
+    chosen, choice = decision.chosen, known.choice
     if chosen is None:  # pragma: no cover  # the caller asked
         return
     try:
@@ -176,15 +180,24 @@ def _write_tag(binding: Binding, decision: Decision, current_tag: str, choice: C
     except RefusedEditError as fault:
         choice.problems.append(_problem(binding.field, fault.what, fault.hint))
         return
+    selection = choice.considered[-1].selection
     made = Update(
         binding=binding,
         value="",
-        from_tag=current_tag,
+        from_tag=written[0],
+        from_digest=written[1],
         to_tag=chosen.tag,
         digest=decision.digest or "",
         update_type=decision.update_type,
         reason=decision.reason,
-        passed_over=_passed_over(choice.considered[-1].selection, decision, chosen.tag),
+        passed_over=_passed_over(selection, decision, chosen.tag),
+        evidence=evidence_of(
+            binding.policy.gates,
+            selection,
+            known.facts.get(chosen.tag, NO_FACTS),
+            digest=decision.digest or "",
+            now=known.now,
+        ),
     )
     choice.updates += [
         replace(made, binding=replace(binding, field=place), value=value) for place, value in pairs
@@ -246,6 +259,8 @@ def _choose_digest(binding: Binding, round_: _Round) -> None:
                 digest=known.digest,
                 update_type="digest",
                 reason=f"the digest of {tag}",
+                from_digest=current_of(binding.field)[1],
+                evidence=evidence_of(_NO_GATES, None, known, digest=known.digest, now=round_.now),
             )
         )
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.planning.evidence import NO_EVIDENCE, Evidence
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -54,7 +56,8 @@ class Update:
     """One field's from and to, with the reason.
 
     `from_tag` and `to_tag` are the tags where they are known; the written values are
-    `field.value` and `value`. `update_type` is major, minor, patch, digest or other.
+    `field.value` and `value`; `from_digest` is the digest that stands beside `from_tag`, where
+    one does. `update_type` is major, minor, patch, digest or other.
     """
 
     binding: Binding
@@ -65,6 +68,8 @@ class Update:
     update_type: str
     reason: str
     passed_over: tuple[PassedOver, ...] = ()
+    from_digest: str = ""
+    evidence: Evidence = NO_EVIDENCE
 
     @property
     def file(self) -> str:
@@ -91,6 +96,7 @@ class Update:
             "type": self.update_type,
             "reason": self.reason,
             "passedOver": [{"tag": one.tag, "reason": one.reason} for one in self.passed_over],
+            **self.evidence.as_json(),
         }
 
 
