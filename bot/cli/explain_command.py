@@ -76,7 +76,11 @@ async def _report(given: argparse.Namespace, display: Display) -> Report:
     files = given.deliver == "files" or not place.url
     deliver = Delivery.FILES if files else None
     request = Request(
-        base=given.base, below=place.below, only=given.what, deliver=deliver, dry_run=True
+        base=given.base,
+        below=(place.below,) if place.below else (),
+        only=given.what,
+        deliver=deliver,
+        dry_run=True,
     )
     with progress("asking registries", display) as advance:
         world = world_for(advance, folder=place.root)

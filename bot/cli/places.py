@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from bot.git.remote import Remote
 
@@ -49,6 +49,39 @@ async def find_place(path: str, repository: str | None) -> Place:
         return Place(root=top, below="" if folder == top else folder.name, url="")
     below = folder.relative_to(found.top).as_posix() if folder != found.top else ""
     return Place(root=found.top, below=below, url=found.url.text if found.url else "")
+
+
+async def find_places(
+    paths: Sequence[str], repository: str | None
+) -> tuple[Place, tuple[str, ...]]:
+    """Return what several paths mean: where they stand, and the parts of it that they name.
+
+    No part lies inside another one; none at all is the whole.
+
+    Raises:
+        ConfigError: There is no such folder, or two do not belong to one repository.
+    """
+    places = [await find_place(one, repository) for one in paths]
+    first = places[0]
+    for path, place in zip(paths, places, strict=True):
+        if (place.root, place.url) != (first.root, first.url):
+            raise ConfigError(
+                f"this belongs to {place.url or place.root}, and {paths[0]} does not",
+                where=path,
+                hint="Name folders of one repository, or run the command once for each",
+            )
+    return first, outermost(place.below for place in places)
+
+
+def outermost(paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the paths that lie in none of the others; nothing where one is the top itself."""
+    found: list[str] = []
+    for path in sorted({one.strip("/") for one in paths}):
+        if path in {"", "."}:
+            return ()
+        if not any(path.startswith(f"{one}/") for one in found):
+            found.append(path)
+    return tuple(found)
 
 
 def _resolved(path: str) -> Path:

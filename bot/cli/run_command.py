@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bot.cli.options import parser, read_display
+from bot.cli.verdict import add_verdict_options
 from bot.config.model import Delivery
 
 if TYPE_CHECKING:
@@ -40,14 +41,22 @@ _NO_ORIGIN = (
 
 def run(command: str, argv: list[str]) -> int:
     """Plan, or plan and deliver; print the report and return its exit code."""
-    given = _parser(command).parse_args(argv)
+    given = read_arguments(command, argv)
     display = read_display(given)
     dry_run = command == "plan" or given.dry_run
-    report = asyncio.run(_report(given, display, dry_run=dry_run))
-    from bot.cli.report import exit_code, show_report
+    report = asyncio.run(report_of(given, display, dry_run=dry_run))
+    from bot.cli.report import as_json, exit_code, show_report
+    from bot.cli.verdict import behind, judged, keep
 
     show_report(report, display, dry_run=dry_run)
-    return exit_code(report)
+    if given.report:
+        keep(given.report, as_json(report))
+    return judged(exit_code(report), behind(report, dry_run=dry_run), fail_on=given.fail_on)
+
+
+def read_arguments(command: str, argv: list[str]) -> argparse.Namespace:
+    """Return what the words of a command line ask for."""
+    return _parser(command).parse_args(argv)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -57,32 +66,49 @@ def _parser(command: str) -> argparse.ArgumentParser:
         else ("Bring Git up to date with the registries, once.", _RUN_EXAMPLES)
     )
     made = parser(command, purpose, examples=examples)
-    made.add_argument("path", nargs="?", default=".", metavar="PATH")
+    made.add_argument("path", nargs="*", default=["."], metavar="PATH")
     made.add_argument("--repository", metavar="URL", help="another one than this folder's origin")
     made.add_argument("--base", metavar="BRANCH", default="", help="default: the remote's own")
     made.add_argument("--deliver", choices=[one.value for one in Delivery])
     made.add_argument("--only", metavar="NAME", default="", help="one policy, image or proposal")
+    made.add_argument("--config", metavar="FILE", default="", help="default: .pilotfish.yaml")
+    made.add_argument("--max-proposals", metavar="N", type=count, help="open ones, not limits.open")
     if command == "run":
         made.add_argument("--dry-run", action="store_true", help="the same as `pilotfish plan`")
+    add_verdict_options(made)
     return made
 
 
-async def _report(given: argparse.Namespace, display: Display, *, dry_run: bool) -> Report:
+def count(text: str) -> int:
+    """Return a number of things: none or more."""
+    if (number := int(text)) < 0:
+        raise ValueError
+    return number
+
+
+async def report_of(given: argparse.Namespace, display: Display, *, dry_run: bool) -> Report:
+    """Plan, or plan and deliver, and return what was found and done."""
     from bot.cli.asking import world_for
     from bot.cli.draw import progress
-    from bot.cli.places import find_place, open_place
+    from bot.cli.places import find_places, open_place
     from bot.cli.remote_access import open_for_person
     from bot.update.folder_journey import run_on_folder
     from bot.update.journey import run_on_remote
     from bot.update.report import Request
 
     deliver = Delivery(given.deliver) if given.deliver else None
-    place = await find_place(given.path, given.repository)
+    place, below = await find_places(given.path, given.repository)
     if dry_run and deliver is None and not place.url:
         sys.stderr.write(_NO_ORIGIN)
         deliver = Delivery.FILES
     request = Request(
-        base=given.base, below=place.below, only=given.only, deliver=deliver, dry_run=dry_run
+        base=given.base,
+        below=below,
+        only=given.only,
+        deliver=deliver,
+        dry_run=dry_run,
+        config=given.config,
+        max_open=given.max_proposals,
     )
     with progress("asking registries", display) as advance:
         world = world_for(advance, folder=place.root)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bot.config.discover import read_all
 from bot.config.flux import NEEDLES as FLUX_NEEDLES
 from bot.config.native import FILE_NAME, Trust
+from bot.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.config.model import Config
@@ -38,17 +39,26 @@ async def read_configuration(
     repository_url: str | None,
     folder: Path | None = None,
     trust: Trust = Trust.PERSON,
+    file: str = "",
 ) -> Configured:
-    """Return what `tree` configures.
+    """Return what `tree` configures; `file` is read instead of `.pilotfish.yaml`.
 
     Raises:
-        FaultsError: `.pilotfish.yaml` is wrong; all its faults are in it.
+        FaultsError: The file is wrong; all its faults are in it.
+        ConfigError: A file was named, and is not there.
     """
     where = folder or Path.cwd()
     files, unread = await tree.containing(FLUX_NEEDLES, [])
-    text = await tree.read(FILE_NAME)
+    name = file or FILE_NAME
+    text = await tree.read(name)
+    if file and text is None:
+        raise ConfigError(
+            "there is no such configuration file",
+            where=f"{tree.where}: {file}",
+            hint="Name it relative to the top of the repository, as it is on the base branch",
+        )
     config, problems = read_all(
-        None if text is None else (FILE_NAME, text),
+        None if text is None else (name, text),
         files,
         folder=where,
         trust=trust,

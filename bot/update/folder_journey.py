@@ -48,7 +48,9 @@ async def run_on_folder(
         UnavailableError: The clone's origin cannot be asked what is held.
     """
     tree = FolderTree(root=root)
-    configured = await read_configuration(tree, repository_url=origin or None, folder=root)
+    configured = await read_configuration(
+        tree, repository_url=origin or None, folder=root, file=request.config
+    )
     rules = tuple(replace(rule, branch="") for rule in configured.config.updates)
     configured = replace(configured, config=replace(configured.config, updates=rules))
     async with AsyncExitStack() as stack:

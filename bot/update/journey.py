@@ -112,9 +112,15 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     )
     tree = CommitTree(remote=remote, commit=fetched[default], branch=default)
     configured = await read_configuration(
-        tree, repository_url=remote.url, folder=world.folder, trust=world.trust
+        tree,
+        repository_url=remote.url,
+        folder=world.folder,
+        trust=world.trust,
+        file=request.config,
     )
-    configured = replace(configured, config=world.counts(configured.config))
+    configured = replace(
+        configured, config=_limited(world.counts(configured.config), request.max_open)
+    )
     bases = _bases(configured.config, default)
     pushed = [rule.push_branch for rule in configured.config.updates if rule.push_branch]
     more = [one for one in (*bases, *pushed) if one in heads and one not in fetched]
@@ -145,6 +151,12 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
             )
             await one.carry_through(whole, notes)
     return whole
+
+
+def _limited(config: Config, max_open: int | None) -> Config:
+    if max_open is None:
+        return config
+    return replace(config, limits=replace(config.limits, open=max_open))
 
 
 def _missing_base(base: str, remote: Remote) -> Problem:

@@ -31,14 +31,18 @@ if TYPE_CHECKING:
 class Request:
     """What was asked for: where to look, what to keep, how to deliver, whether to write.
 
-    `below` and `only` narrow the run; proposals that it does not look at stay as they are.
+    `below` (files and folders, none of them inside another) and `only` narrow the run; proposals
+    that it does not look at stay as they are. `config` is another file than `.pilotfish.yaml`,
+    relative to the repository; `max_open` counts instead of its `limits.open`.
     """
 
     base: str = ""
-    below: str = ""
+    below: tuple[str, ...] = ()
     only: str = ""
     deliver: Delivery | None = None
     dry_run: bool = False
+    config: str = ""
+    max_open: int | None = None
 
 
 def _as_written(config: Config) -> Config:

@@ -71,10 +71,15 @@ class Survey:
 
 
 async def read_bindings(
-    tree: Tree, config: Config, rules: Sequence[UpdateRule], *, below: str = "", only: str = ""
+    tree: Tree,
+    config: Config,
+    rules: Sequence[UpdateRule],
+    *,
+    below: Sequence[str] = (),
+    only: str = "",
 ) -> Bound:
     """Return what the markers in `tree` bind; `only` keeps one policy, image or proposal."""
-    files, problems = await tree.containing(NEEDLES, [below] if below else [])
+    files, problems = await tree.containing(NEEDLES, below)
     search = find_fields(files)
     bindings, faults = bind_fields(search.fields, config, rules)
     if only:
