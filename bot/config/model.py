@@ -142,11 +142,17 @@ class UpdateRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeSettings:
-    """Which forge the repository lives on; an empty kind is found by the remote's host."""
+    """Which forge the repository lives on; an empty kind is found by the remote's host.
+
+    `app_id` and `app_key` are those of a GitHub App; `ca` is an absolute path.
+    """
 
     kind: str = ""
     url: str = ""
     token: SecretRef | None = None
+    app_id: str = ""
+    app_key: SecretRef | None = None
+    ca: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

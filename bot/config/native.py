@@ -47,7 +47,7 @@ _OPERATORS_REGISTRY_KEYS = (
     "insecure",
     "token-hosts",
 )
-_OPERATORS_FORGE_KEYS = ("url", "token")
+_OPERATORS_FORGE_KEYS = ("url", "token", "app", "ca")
 _OPERATORS_HINT = "The operator says this in the file of `pilotfish serve`; remove it here"
 
 
@@ -169,7 +169,7 @@ def _read_sections(
         updates=read_updates(root, shape, faults, policies=written | set(elsewhere))
         or (UpdateRule(),),
         registries=read_registries(root, shape, faults, folder=folder),
-        forge=read_forge(root.get("forge"), faults),
+        forge=read_forge(root.get("forge"), faults, folder=folder),
         limits=_read_limits(shape),
         said_limits=_said_limits(root),
         commit=read_commit(root.get("commit"), faults) or CommitSettings(),
@@ -179,14 +179,18 @@ def _read_sections(
     )
 
 
-def read_forge(section: Node | None, faults: Faults) -> ForgeSettings:
-    """Return what a `forge` mapping says."""
+def read_forge(section: Node | None, faults: Faults, *, folder: Path) -> ForgeSettings:
+    """Return what a `forge` mapping says; a relative `ca` is taken from `folder`."""
     if section is None:
         return ForgeSettings()
+    app, ca = section.get("app"), section.string("ca")
     return ForgeSettings(
         kind=section.string("kind"),
         url=faults.read(section.get("url"), read_address) or "",
         token=read_secret_place(section.get("token"), faults),
+        app_id=app.string("id") if app is not None else "",
+        app_key=read_secret_place(app.get("private-key"), faults) if app is not None else None,
+        ca=str(folder / ca) if ca else "",
     )
 
 

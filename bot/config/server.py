@@ -163,7 +163,9 @@ class _Reading:
             )
             if typed and typed.limits
             else None,
-            forge=read_forge(node.get("forge"), self.faults) if node.get("forge") else None,
+            forge=read_forge(node.get("forge"), self.faults, folder=self.folder)
+            if node.get("forge")
+            else None,
             commit=read_commit(commit, self.faults),
         )
 
@@ -277,6 +279,8 @@ def _files_of(
     for entry in repositories:
         by = entry.credentials
         found += [kept(by.token), kept(by.ssh_passphrase), by.ssh_key, by.known_hosts, by.ca]
+        if entry.forge is not None:
+            found += [kept(entry.forge.token), kept(entry.forge.app_key), entry.forge.ca]
         if entry.commit is not None and entry.commit.signing is not None:
             found += [kept(entry.commit.signing.key), kept(entry.commit.signing.passphrase)]
     found += [target.kubeconfig for target in targets]

@@ -223,6 +223,13 @@ class UpdateShape(Shape):
     suspend: bool = Field(False, description="Whether this update stands still.")
 
 
+class AppShape(Shape):
+    """A GitHub App that acts for us: its tokens are made, narrowed and renewed by themselves."""
+
+    id: str = Field(description="The App's number, or its client id.")
+    private_key: SecretShape = Field(description="Where its private key (PEM) is kept.")
+
+
 class ForgeShape(Shape):
     """Which forge the repository lives on; found by the remote's host when not said."""
 
@@ -231,6 +238,8 @@ class ForgeShape(Shape):
     )
     url: str | None = Field(None, description="The forge's address, when it is not the remote's.")
     token: SecretShape | None = Field(None, description="Where its token is kept.")
+    app: AppShape | None = Field(None, description="A GitHub App, instead of a token.")
+    ca: str | None = Field(None, description="PEM file of a private certificate authority.")
 
 
 class LimitsShape(Shape):
