@@ -12,6 +12,7 @@ Must not know policies, nor Git.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from bot.errors import ConfigError, ProductError, RefusedError
 from bot.registry.cache import ScanCache
 from bot.registry.documents import (
     Descriptor,
+    DocumentRefusedError,
     ImageConfig,
     Index,
     Manifest,
@@ -46,6 +48,7 @@ _ANNOTATION = "org.opencontainers.image.created"
 _LABEL = "org.label-schema.build-date"
 _BEGINNING = datetime(1980, 1, 2, tzinfo=UTC)  # epoch zero and 1980-01-01: reproducible builds
 _CLOCK_SKEW = timedelta(minutes=10)  # threat R18
+_USUAL = "linux/amd64"
 _MAX_PLATFORMS = 32  # of one index; arbitrary
 _IMAGE_CONFIGS = frozenset(
     {
@@ -133,6 +136,31 @@ class Scanner:
                 raise answer
             found[tag] = answer
         return found
+
+    async def described(
+        self, image: str, reference: str
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return the annotations and the labels of what a tag or digest names.
+
+        Of an index one image speaks for all, the one for linux/amd64 where there is one; what
+        the index itself says is stronger.
+
+        Raises:
+            ConfigError: `image` is no repository's name.
+            ProductError: There is no such image, or it cannot be asked about now.
+        """
+        repository = _repository(image)
+        if ":" in reference:
+            document = await self._by_digest(repository, reference)
+        else:
+            document = (await self._document_of(repository, reference)).document
+        manifest: Manifest | None = document if isinstance(document, Manifest) else None
+        if isinstance(document, Index):
+            entries = sorted(document.images, key=lambda each: str(each.platform) != _USUAL)
+            manifest = await self._child(repository, entries[0]) if entries else None
+        config = await self._config(repository, manifest) if manifest else None
+        own = manifest.annotations if manifest else {}
+        return {**own, **document.annotations}, config.labels if config else {}
 
     def close(self) -> None:
         """Keep the cache within its bound; call it at the end of a run."""
@@ -250,17 +278,22 @@ class Scanner:
 
     async def _child(self, repository: Repository, entry: Descriptor) -> Manifest | None:
         """Return the manifest that an index points to; `None` when it is no manifest."""
+        document = await self._by_digest(repository, entry.digest, entry.media_type)
+        return document if isinstance(document, Manifest) else None
 
+    async def _by_digest(
+        self, repository: Repository, digest: str, media_type: str = ""
+    ) -> Manifest | Index:
         async def fetch() -> Manifest | Index:
-            body = self._cache.document(repository.canonical, entry.digest)
+            body = self._cache.document(repository.canonical, digest)
             if body is not None:
-                return read_document(body, content_type=entry.media_type, digest=entry.digest)
-            fetched = await self._client.manifest(repository, entry.digest)
-            self._cache.keep_document(repository.canonical, entry.digest, fetched.body)
+                with contextlib.suppress(DocumentRefusedError):  # it may not say what it is
+                    return read_document(body, content_type=media_type, digest=digest)
+            fetched = await self._client.manifest(repository, digest)
+            self._cache.keep_document(repository.canonical, digest, fetched.body)
             return fetched.document
 
-        document = await self._once(("document", repository.canonical, entry.digest), fetch)
-        return document if isinstance(document, Manifest) else None
+        return await self._once(("document", repository.canonical, digest), fetch)
 
     async def _config(self, repository: Repository, manifest: Manifest) -> ImageConfig | None:
         """Return the configuration of an image; `None` of an artifact."""

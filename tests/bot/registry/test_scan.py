@@ -297,3 +297,36 @@ def test_a_cache_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
 
 def test_the_clock_of_these_tests_is_later_than_their_images() -> None:
     assert datetime(2026, 2, 3, tzinfo=UTC) < START
+
+
+async def test_an_image_is_described_by_its_index_and_one_of_its_platforms(
+    scan: Scanner, registry: Distribution, unique_name: str
+) -> None:
+    arm = build_image(platform="linux/arm64", labels={"who": "arm"}, content="arm")
+    amd = build_image(labels={"who": "amd"}, annotations={"a": "manifest", "b": "manifest"})
+    index = build_index([arm, amd], annotations={"a": "index"})
+    registry.push(unique_name, "1", index)
+    image = f"{registry.host}/{unique_name}"
+
+    annotations, labels = await scan.described(image, "1")
+
+    assert labels == {"who": "amd"}
+    assert annotations == {"a": "index", "b": "manifest"}
+    assert await scan.described(image, index.digest) == (annotations, labels)
+    assert (await scan.described(image, arm.digest))[1] == {"who": "arm"}
+
+
+async def test_what_was_described_once_by_digest_is_not_asked_for_again(
+    odd_registry: OddRegistry, tmp_path: Path
+) -> None:
+    digest = odd_registry.push_image("app", "1", labels={"a": "b"})
+    clock = MovedClock()
+    async with open_client(clock=clock) as client:
+        first = await Scanner(client, clock, tmp_path).described(f"{odd_registry.host}/app", digest)
+        before = len(odd_registry.requests)
+        second = await Scanner(client, clock, tmp_path).described(
+            f"{odd_registry.host}/app", digest
+        )
+
+    assert first == second == ({}, {"a": "b"})
+    assert len(odd_registry.requests) == before
