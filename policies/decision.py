@@ -21,13 +21,15 @@ class TagHold:
     """A person's, or a revert's, "not this one".
 
     Covers `tag` alone; or everything above `above` (exclusive) up to `up_to` (inclusive) by
-    the policy's order, either end open when None; or, with `all`, every tag. Ends at `until`.
+    the policy's order, either end open when None; or every tag whose step from the written one
+    is of `level` (major, minor, patch); or, with `all`, every tag. Ends at `until`.
     """
 
     tag: str | None = None
     above: str | None = None
     up_to: str | None = None
     all: bool = False
+    level: str | None = None
     reason: str = ""
     who: str = ""
     until: datetime | None = None

@@ -210,6 +210,9 @@ class _Walk:
         """
         if hold.all or tag in {hold.tag, hold.up_to}:
             return ""
+        if hold.level is not None:
+            is_such = self.current is not None and update_type(self.current, tag) == hold.level
+            return f" (every {hold.level} step)" if is_such else None
         if hold.above is None and hold.up_to is None:
             return None
         doubt = ""

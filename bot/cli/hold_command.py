@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.cli.options import parser, read_display
 from bot.errors import ConfigError
+from bot.planning.holds import LEVELS, read_until, with_hold, with_unhold
 from bot.planning.remembered import HoldRecord, UnholdRecord
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from bot.cli.options import Display
     from bot.git.remote import Remote
     from bot.planning.remembered import Remembered
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _PURPOSES = {
     "hold": "Hold a tag, or everything of a policy, until you say otherwise.",
     "unhold": "Lift what is held for a policy, also what a revert holds.",
@@ -36,6 +34,7 @@ _EXAMPLES = {
     "hold": """\
   pilotfish hold podinfo@6.4.0 --reason 'breaks login, #12'
   pilotfish hold ghcr.io/acme/api --until 14d --reason 'freeze'
+  pilotfish hold ghcr.io/acme/api --level major
 """,
     "unhold": """\
   pilotfish unhold podinfo@6.4.0
@@ -62,6 +61,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     if command == "hold":
         made.add_argument("--reason", default="", help="why; shown wherever it is held")
         made.add_argument("--until", default="", metavar="WHEN", help="14d, 36h, or 2027-01-31")
+        made.add_argument("--level", default="", choices=LEVELS, help="only steps of this size")
         made.add_argument("--update", default="", help="only in this update")
     made.add_argument("--path", default=".", metavar="PATH", help="a clone of the repository")
     made.add_argument("--repository", metavar="URL", help="another one than this folder's origin")
@@ -78,6 +78,7 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
         who = await _person(place.root)
         now = _now()
         policy, tag = _split(given.what)
+        _refuse_both(tag, given)
         await _tell_unknown(remote, policy, now)
         if command == "hold":
             record = HoldRecord(
@@ -88,15 +89,24 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
                 when=now,
                 until=read_until(given.until, now),
                 update=given.update,
+                level=given.level,
             )
-            await _write(remote, lambda known: _held(known, record), f"Hold {given.what}")
+            await _write(remote, lambda known: with_hold(known, record), f"Hold {given.what}")
             text = f"held: {policy} {record.what}" + _until_text(record)
         else:
             lift = UnholdRecord(policy=policy, tag=tag, who=who, when=now)
-            await _write(remote, lambda known: _lifted(known, lift), f"Unhold {given.what}")
+            await _write(remote, lambda known: with_unhold(known, lift), f"Unhold {given.what}")
             text = f"lifted: what was held for {policy}" + (f" at {tag}" if tag else "")
     print(json.dumps({"done": text}) if display.json else text)
     return 0
+
+
+def _refuse_both(tag: str, given: argparse.Namespace) -> None:
+    if tag and getattr(given, "level", ""):
+        raise ConfigError(
+            f"{given.what} names one tag, and --level {given.level} many",
+            hint="Leave out the tag or --level",
+        )
 
 
 async def _tell_unknown(remote: Remote, policy: str, now: datetime) -> None:
@@ -137,53 +147,8 @@ def _split(what: str) -> tuple[str, str]:
     return policy, tag
 
 
-def read_until(text: str, now: datetime) -> datetime | None:
-    """Return the end of a hold: a span from now (`14d`, `36h`) or a date; nothing for ever.
-
-    Raises:
-        ConfigError: It is neither, or it is past.
-    """
-    if not text:
-        return None
-    span = re.fullmatch(r"(\d{1,6})([mhdw])", text)
-    try:
-        end = (
-            now + timedelta(**{_UNITS[span[2]]: int(span[1])})
-            if span
-            else datetime.fromisoformat(text)
-        )
-    except (ValueError, OverflowError) as fault:
-        raise ConfigError(
-            f"--until {text!r} is neither a span nor a date", hint="Write 14d, 36h or 2027-01-31"
-        ) from fault
-    end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    if end <= now:
-        raise ConfigError(f"--until {text} is past", hint="Name a moment to come")
-    return end
-
-
 def _until_text(record: HoldRecord) -> str:
     return f" until {record.until.strftime('%Y-%m-%d %H:%M UTC')}" if record.until else ""
-
-
-def _held(known: Remembered, record: HoldRecord) -> Remembered:
-    others = [
-        one
-        for one in known.holds
-        if (one.policy, one.tag, one.update) != (record.policy, record.tag, record.update)
-    ]
-    return replace(known, holds=(*others, record))
-
-
-def _lifted(known: Remembered, lift: UnholdRecord) -> Remembered:
-    """Remove a person's holds, and write the unhold down for those that history shows."""
-    kept = tuple(
-        one
-        for one in known.holds
-        if one.policy != lift.policy or (lift.tag and one.tag != lift.tag)
-    )
-    others = tuple(one for one in known.unholds if (one.policy, one.tag) != (lift.policy, lift.tag))
-    return replace(known, holds=kept, unholds=(*others, lift))
 
 
 async def _write(remote: Remote, change: Callable[[Remembered], Remembered], message: str) -> None:

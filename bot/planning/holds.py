@@ -2,24 +2,31 @@
 
 An unhold lifts what was held for its policy before it. A hold with an end is over at that
 moment. What a revert holds is found from history each time (`bot/planning/reverts.py`) and
-is subject to the same unholds (`product.md` 10.11).
+is subject to the same unholds (`product.md` 10.11). What is said twice counts once, and what
+was said last counts, in whatever order it arrives.
 
 Pure: no I/O, no clock, no logging.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from bot.errors import ConfigError
 from policies.gates import TagHold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
 
     from bot.planning.plan import Binding
     from bot.planning.remembered import HoldRecord, Remembered, UnholdRecord
+
+
+LEVELS = ("major", "minor", "patch")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,8 @@ class HoldBook:
                 tag=one.tag or None,
                 above=one.above or None,
                 up_to=one.up_to or None,
-                all=not one.tag and not one.up_to,
+                level=one.level or None,
+                all=not one.tag and not one.up_to and not one.level,
                 reason=one.reason,
                 until=one.until,
                 who=one.who,
@@ -88,3 +96,54 @@ def _lifts(unhold: UnholdRecord, record: HoldRecord, called: set[frozenset[str]]
     if unhold.when < record.when or not same_policy(unhold.policy, record.policy, called):
         return False
     return not unhold.tag or unhold.tag in {record.tag, record.up_to}
+
+
+def with_hold(known: Remembered, record: HoldRecord) -> Remembered:
+    """Return the memory with `record` in place of what was said of the same before it."""
+    same = [one for one in known.holds if _sameness(one) == _sameness(record)]
+    if any(one.when >= record.when for one in same):
+        return known
+    return replace(known, holds=(*(one for one in known.holds if one not in same), record))
+
+
+def with_unhold(known: Remembered, lift: UnholdRecord) -> Remembered:
+    """Return the memory without what `lift` lifts, the lift kept for what history shows."""
+    holds = tuple(
+        one
+        for one in known.holds
+        if one.policy != lift.policy or one.when > lift.when or (lift.tag and one.tag != lift.tag)
+    )
+    same = [one for one in known.unholds if (one.policy, one.tag) == (lift.policy, lift.tag)]
+    if any(one.when >= lift.when for one in same):
+        return replace(known, holds=holds)
+    unholds = (*(one for one in known.unholds if one not in same), lift)
+    return replace(known, holds=holds, unholds=unholds)
+
+
+def _sameness(record: HoldRecord) -> tuple[str, str, str, str]:
+    return record.policy, record.tag, record.level, record.update
+
+
+def read_until(text: str, now: datetime) -> datetime | None:
+    """Return the end of a hold: a span from `now` (`14d`, `36h`) or a date; nothing for ever.
+
+    Raises:
+        ConfigError: It is neither, or it is past.
+    """
+    if not text:
+        return None
+    span = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
+    try:
+        end = (
+            now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+            if span
+            else datetime.fromisoformat(text)
+        )
+    except (ValueError, OverflowError) as fault:
+        raise ConfigError(
+            f"until {text!r} is neither a span nor a date", hint="Write 14d, 36h or 2027-01-31"
+        ) from fault
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    if end <= now:
+        raise ConfigError(f"until {text} is past", hint="Name a moment to come")
+    return end

@@ -32,8 +32,8 @@ class HoldRecord:
     """A person's, a close's or a failed rollout's "not this one".
 
     Exactly one of these is said: `tag` (this one), `above` and `up_to` (every one above the
-    first up to the second), or neither, which holds everything of the policy. `update` limits
-    it to one update, empty for all.
+    first up to the second), `level` (every major, minor or patch step from what is written), or
+    none, which holds everything of the policy. `update` limits it to one update, empty for all.
     """
 
     policy: str
@@ -45,6 +45,7 @@ class HoldRecord:
     up_to: str = ""
     update: str = ""
     until: datetime | None = None
+    level: str = ""
 
     @property
     def what(self) -> str:
@@ -53,6 +54,8 @@ class HoldRecord:
             return self.tag
         if self.up_to:
             return f"above {self.above} up to {self.up_to}"
+        if self.level:
+            return f"every {self.level} step"
         return "everything"
 
 
@@ -64,6 +67,20 @@ class UnholdRecord:
     who: str
     when: datetime
     tag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegroupRecord:
+    """A person moved a policy into another proposal: that of `group`, its own where empty.
+
+    `update` limits it to one update, empty for all.
+    """
+
+    policy: str
+    group: str
+    who: str
+    when: datetime
+    update: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -127,6 +144,7 @@ class Remembered:
     proposals: tuple[ProposalRecord, ...] = ()
     closed: tuple[ClosedRecord, ...] = ()
     seen: tuple[SeenRecord, ...] = ()
+    regroups: tuple[RegroupRecord, ...] = ()
 
     @property
     def first_seen(self) -> dict[tuple[str, str, str], datetime]:
@@ -183,7 +201,7 @@ def read_remembered(text: bytes | None) -> Remembered:
 def _read(loaded: dict[str, object]) -> Remembered:
     if loaded.get("version") != _VERSION:
         raise ValueError("it has another version; a newer pilotfish wrote it")
-    keys = ("holds", "unholds", "proposals", "closed", "seen")
+    keys = ("holds", "unholds", "proposals", "closed", "seen", "regroups")
     rows = {key: _rows(loaded.get(key)) for key in keys}
     return Remembered(
         holds=tuple(_read_hold(row) for row in rows["holds"]),
@@ -220,6 +238,16 @@ def _read(loaded: dict[str, object]) -> Remembered:
             )
             for row in rows["seen"]
         ),
+        regroups=tuple(
+            RegroupRecord(
+                policy=str(row["policy"]),
+                group=str(row.get("group", "")),
+                who=str(row.get("who", "")),
+                when=_time(row["when"]),
+                update=str(row.get("update", "")),
+            )
+            for row in rows["regroups"]
+        ),
     )
 
 
@@ -234,6 +262,7 @@ def _read_hold(row: dict[str, object]) -> HoldRecord:
         up_to=str(row.get("up-to", "")),
         update=str(row.get("update", "")),
         until=_time(row["until"]) if row.get("until") else None,
+        level=str(row.get("level", "")),
     )
 
 
@@ -306,6 +335,19 @@ def write_remembered(remembered: Remembered) -> bytes:
             {"image": o.image, "tag": o.tag, "digest": o.digest, "when": o.when.isoformat()}
             for o in remembered.seen
         ]
+    if remembered.regroups:
+        shaped["regroups"] = [
+            _filled(
+                {
+                    "policy": one.policy,
+                    "group": one.group,
+                    "update": one.update,
+                    "who": one.who,
+                    "when": one.when.isoformat(),
+                }
+            )
+            for one in remembered.regroups
+        ]
     text: str = yaml.safe_dump(shaped, sort_keys=False, width=1000)
     return text.encode()
 
@@ -317,6 +359,7 @@ def _hold_row(one: HoldRecord) -> dict[str, object]:
             "tag": one.tag,
             "above": one.above,
             "up-to": one.up_to,
+            "level": one.level,
             "update": one.update,
             "reason": one.reason,
             "who": one.who,

@@ -121,6 +121,8 @@ def test_a_denied_tag_is_passed_over_with_its_reason() -> None:
         (TagHold(all=True, until=NOW + DAY), None),
         (TagHold(above="main"), None),
         (TagHold(above="main", up_to="1.1.0"), "1.2.0"),
+        (TagHold(level="minor"), None),
+        (TagHold(level="major"), "1.2.0"),
     ],
 )
 def test_a_hold_covers_what_it_says(hold: TagHold, expected: str | None) -> None:
@@ -143,6 +145,19 @@ def test_a_hold_on_everything_names_the_best_alone() -> None:
     decision = decided({}, "1.0.0", holds=[TagHold(all=True)])
 
     assert [held.tag for held in decision.held] == ["1.2.0"]
+
+
+def test_a_hold_by_level_lets_smaller_steps_through() -> None:
+    tags = ["1.0.0", "1.0.1", "1.1.0", "2.0.0"]
+    holds = [TagHold(level="major", who="ada"), TagHold(level="minor", who="ada")]
+
+    decision = decided({"semver": ">=1"}, "1.0.0", tags, holds=holds)
+
+    assert chosen(decision) == "1.0.1"
+    assert [(held.tag, held.reason) for held in decision.held] == [
+        ("2.0.0", "held by ada (every major step)"),
+        ("1.1.0", "held by ada (every minor step)"),
+    ]
 
 
 def test_a_hold_in_doubt_stands_and_says_so() -> None:

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.planning.holds import holds_in_force
+from bot.errors import ConfigError
+from bot.planning.holds import holds_in_force, read_until, with_hold, with_unhold
 from bot.planning.remembered import HoldRecord, Remembered, UnholdRecord
 from tests.bot.planning.situations import NOW, bound
 
@@ -67,3 +68,52 @@ def test_an_unhold_of_one_tag_lifts_the_revert_of_that_tag(tag: str, held: int) 
 def test_an_unhold_of_one_tag_leaves_a_hold_of_everything() -> None:
     lift = UnholdRecord(policy="web", who="Kim", when=NOW, tag="1.1.0")
     assert len(holds_in_force(Remembered(holds=(hold(),), unholds=(lift,)), [], NOW).records) == 1
+
+
+def test_a_hold_by_level_holds_steps_of_that_size_alone() -> None:
+    (one,) = bound(FLUX, CONFIG)
+    record = hold(level="major")
+    book = holds_in_force(Remembered(holds=(record,)), [], NOW, bindings=[one])
+    (held,) = book.for_binding(one)
+    assert (held.level, held.all) == ("major", False)
+    assert record.what == "every major step"
+
+
+def test_a_later_word_about_the_same_replaces_the_earlier_one() -> None:
+    early, late = hold(tag="1.1.0"), hold(tag="1.1.0", when=NOW, reason="slow")
+    for order in ([early, late], [late, early]):
+        known = Remembered()
+        for one in order:
+            known = with_hold(known, one)
+        assert known.holds == (late,)
+
+
+def test_a_hold_and_its_unhold_end_alike_in_any_order_and_number() -> None:
+    said = hold(tag="1.1.0")
+    lift = UnholdRecord(policy="web", who="Kim", when=NOW)
+    again = hold(tag="1.1.0", when=NOW + HOUR)
+    for order in ([said, lift, again], [again, lift, said], [said, again, lift, lift, said]):
+        known = Remembered()
+        for one in order:
+            known = with_hold(known, one) if one is not lift else with_unhold(known, lift)  # type: ignore[arg-type]  # of the two kinds
+        assert holds_in_force(known, [], NOW + 2 * HOUR).records == (again,)
+
+
+def test_an_unhold_keeps_holds_of_other_tags() -> None:
+    known = Remembered(holds=(hold(tag="1.1.0"), hold(tag="1.2.0"), hold(level="major")))
+    lift = UnholdRecord(policy="web", who="Kim", when=NOW, tag="1.1.0")
+    assert [one.what for one in with_unhold(known, lift).holds] == ["1.2.0", "every major step"]
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [("", None), ("36h", NOW + 36 * HOUR), ("2w", NOW + 14 * 24 * HOUR)],
+)
+def test_an_end_is_a_span_or_nothing(text: str, end: object) -> None:
+    assert read_until(text, NOW) == end
+
+
+@pytest.mark.parametrize("text", ["soon", "2020-01-01", "999999w", "1d2h", "-1d"])
+def test_an_end_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="until"):
+        read_until(text, NOW)

@@ -12,6 +12,7 @@ from bot.planning.remembered import (
     ClosedRecord,
     HoldRecord,
     ProposalRecord,
+    RegroupRecord,
     Remembered,
     UnholdRecord,
     read_remembered,
@@ -29,6 +30,10 @@ CHANGES = st.builds(
 )
 MEMORIES = st.builds(
     Remembered,
+    regroups=st.lists(
+        st.builds(RegroupRecord, policy=NAMES, group=TEXTS, who=TEXTS, when=MOMENTS, update=TEXTS),
+        max_size=3,
+    ).map(tuple),
     holds=st.lists(
         st.builds(
             HoldRecord,
@@ -41,6 +46,7 @@ MEMORIES = st.builds(
             up_to=TEXTS,
             update=TEXTS,
             until=st.none() | MOMENTS,
+            level=st.sampled_from(["", "major", "minor", "patch"]),
         ),
         max_size=3,
     ).map(tuple),
