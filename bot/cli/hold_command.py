@@ -87,7 +87,7 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
                 reason=given.reason or "held by a person",
                 who=who,
                 when=now,
-                until=read_until(given.until, now),
+                until=read_until(given.until, now, word="--until"),
                 update=given.update,
                 level=given.level,
             )

@@ -2,18 +2,21 @@
 
 The key is the update's name and the policy's, the repository's or the group's; never a range
 or a version (`product.md` 10.8). The branch is `pilotfish/<base if several>/<slug of the key>`
-(`peers.md` 3.3). Two keys with one slug are a fault, because they would share a branch.
+(`peers.md` 3.3). What a person asked by `/split` and `/group` counts above the configuration
+(`peers.md` 3.7). Two keys with one slug are a fault, because they would share a branch.
 
 Pure: no I/O, no clock, no logging.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.config.model import DEFAULT_UPDATE
 from bot.config.slugs import slug
 from bot.errors import Problem, Severity
+from bot.planning.holds import names_of
 from bot.planning.plan import PlannedProposal
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from bot.config.model import UpdateRule
     from bot.planning.plan import Binding, Update
+    from bot.planning.remembered import RegroupRecord, Remembered
 
 BRANCH_PREFIX = "pilotfish/"
 
@@ -28,7 +32,9 @@ BRANCH_PREFIX = "pilotfish/"
 def group_key(binding: Binding) -> tuple[str, str]:
     """Return `(key, name)` of the proposal that an update of this field belongs to."""
     rule = binding.update
-    if rule.group.kind == "all":
+    if binding.asked_group is not None:
+        name = binding.asked_group or binding.group
+    elif rule.group.kind == "all":
         name = "all"
     else:
         name = next(
@@ -40,6 +46,31 @@ def group_key(binding: Binding) -> tuple[str, str]:
             binding.group,
         )
     return (name if rule.name == DEFAULT_UPDATE else f"{rule.name}/{name}"), name
+
+
+def regrouped(bindings: Iterable[Binding], regroups: Iterable[RegroupRecord]) -> list[Binding]:
+    """Return the bindings in the groups that people moved them to; the last word counts."""
+    said = sorted(regroups, key=lambda one: one.when)
+    return [_in_asked_group(one, said) for one in bindings]
+
+
+def _in_asked_group(binding: Binding, said: list[RegroupRecord]) -> Binding:
+    asked = [
+        one.group
+        for one in said
+        if one.policy in names_of(binding) and one.update in {"", binding.update.name}
+    ]
+    return replace(binding, asked_group=asked[-1]) if asked else binding
+
+
+def with_regroup(known: Remembered, record: RegroupRecord) -> Remembered:
+    """Return the memory with `record` in place of what was said of the same before it."""
+    same = [
+        one for one in known.regroups if (one.policy, one.update) == (record.policy, record.update)
+    ]
+    if any(one.when >= record.when for one in same):
+        return known
+    return replace(known, regroups=(*(one for one in known.regroups if one not in same), record))
 
 
 def branch_of(key: str, *, base: str, several_bases: bool) -> str:

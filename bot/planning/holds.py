@@ -124,8 +124,10 @@ def _sameness(record: HoldRecord) -> tuple[str, str, str, str]:
     return record.policy, record.tag, record.level, record.update
 
 
-def read_until(text: str, now: datetime) -> datetime | None:
+def read_until(text: str, now: datetime, *, word: str = "until") -> datetime | None:
     """Return the end of a hold: a span from `now` (`14d`, `36h`) or a date; nothing for ever.
+
+    `word` is what it stands behind, for the fault.
 
     Raises:
         ConfigError: It is neither, or it is past.
@@ -141,9 +143,9 @@ def read_until(text: str, now: datetime) -> datetime | None:
         )
     except (ValueError, OverflowError) as fault:
         raise ConfigError(
-            f"until {text!r} is neither a span nor a date", hint="Write 14d, 36h or 2027-01-31"
+            f"{word} {text!r} is neither a span nor a date", hint="Write 14d, 36h or 2027-01-31"
         ) from fault
     end = end if end.tzinfo else end.replace(tzinfo=UTC)
     if end <= now:
-        raise ConfigError(f"until {text} is past", hint="Name a moment to come")
+        raise ConfigError(f"{word} {text} is past", hint="Name a moment to come")
     return end

@@ -31,6 +31,8 @@ class Binding:
     `policy_name` is what people call it: `namespace:name`, or the repository for an inline
     policy. `image` is the repository that is asked, as written. `group` is the part of the
     proposal's key that the policy gives (`product.md` 10.8); never a range or a version.
+    `asked_group` is the group that a person moved it to by a comment, empty for its own proposal,
+    `None` where nobody asked.
     """
 
     field: Field
@@ -41,6 +43,7 @@ class Binding:
     group: str
     inline: bool
     suspended: bool = False
+    asked_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

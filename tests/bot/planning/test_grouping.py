@@ -1,12 +1,21 @@
 """Which updates share a proposal, and the branch it lives on."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config.slugs import slug
-from bot.planning.grouping import branch_of, group_key, group_updates
-from tests.bot.planning.situations import bound, chosen
+from bot.planning.grouping import (
+    branch_of,
+    group_key,
+    group_updates,
+    regrouped,
+    with_regroup,
+)
+from bot.planning.remembered import RegroupRecord, Remembered
+from tests.bot.planning.situations import NOW, bound, chosen
 
 WEB = "image: acme/web:1.0.0 # pilotfish: semver ^1\n"
 
@@ -73,3 +82,34 @@ def test_equal_slugs_are_a_fault_that_names_both() -> None:
     assert [one.key for one in proposals] == ["acme-web"]
     assert "'acme-web'" in problem.message
     assert "'acme/web'" in problem.message
+
+
+def asked(group: str, update: str = "", hours: int = 0) -> RegroupRecord:
+    """Return a person's wish for the group of one policy."""
+    when = NOW + timedelta(hours=hours)
+    return RegroupRecord(policy="acme/web", group=group, who="Kim", when=when, update=update)
+
+
+@pytest.mark.parametrize(
+    ("config", "said", "key"),
+    [
+        ("", [asked("front")], "front"),
+        ("updates:\n  - {name: prod, group: all}\n", [asked("")], "prod/acme/web"),
+        ("updates:\n  - {name: prod, group: all}\n", [asked("", "staging")], "prod/all"),
+        ("updates:\n  - {name: prod, group: all}\n", [asked("", "prod")], "prod/acme/web"),
+        ("", [asked("late", hours=1), asked("early")], "late"),
+    ],
+)
+def test_what_a_person_asked_counts_above_the_configuration(
+    config: str, said: list[RegroupRecord], key: str
+) -> None:
+    (one,) = regrouped(bound(WEB, config), said)
+    assert group_key(one)[0] == key
+
+
+def test_the_last_word_about_a_group_is_kept_in_whatever_order_it_comes() -> None:
+    for order in ([asked("a"), asked("b", hours=1)], [asked("b", hours=1), asked("a")]):
+        known = Remembered()
+        for one in order:
+            known = with_regroup(known, one)
+        assert [one.group for one in known.regroups] == ["b"]
