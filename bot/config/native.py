@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.config.faults import Faults
@@ -23,14 +24,15 @@ from bot.config.model import (
 )
 from bot.config.named_policies import read_defaults, read_policies
 from bot.config.nodes import Kind, Node, UnreadableYaml, read_documents
-from bot.config.notation import read_address, read_namespace
+from bot.config.notation import Unreadable, read_address, read_namespace
 from bot.config.registry_settings import read_registries, read_secret_place
 from bot.config.secret_refs import read_secret
 from bot.config.update_rules import read_commit, read_updates
 from bot.errors import ConfigError, FaultsError, Problem, Severity
+from policies.reference import InvalidReference, parse_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from bot.config.model import RegistrySettings
@@ -170,6 +172,7 @@ def _read_sections(
         or (UpdateRule(),),
         registries=read_registries(root, shape, faults, folder=folder),
         forge=read_forge(root.get("forge"), faults, folder=folder),
+        sources=_read_sources(root.get("sources"), faults),
         limits=_read_limits(shape),
         said_limits=_said_limits(root),
         commit=read_commit(root.get("commit"), faults) or CommitSettings(),
@@ -192,6 +195,26 @@ def read_forge(section: Node | None, faults: Faults, *, folder: Path) -> ForgeSe
         app_key=read_secret_place(app.get("private-key"), faults) if app is not None else None,
         ca=str(folder / ca) if ca else "",
     )
+
+
+def _read_sources(section: Node | None, faults: Faults) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for entry in section.entries if section is not None else []:
+        image = faults.read(entry.key_node, _read_image)
+        address = faults.read(entry.value, read_address)
+        if image and address:
+            found[image] = address
+    return MappingProxyType(found)
+
+
+def _read_image(text: str) -> str:
+    try:
+        return parse_repository(text).canonical
+    except InvalidReference as fault:
+        raise Unreadable(
+            f"the image {text!r} cannot be read: {fault}",
+            "Write the repository alone, such as ghcr.io/acme/api",
+        ) from fault
 
 
 def _read_limits(shape: FileShape | None) -> Limits:

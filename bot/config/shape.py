@@ -269,6 +269,9 @@ class FileShape(Shape):
         [], description="Where, how and when changes are delivered; default: one for everything."
     )
     forge: ForgeShape | None = Field(None, description="The forge of this repository.")
+    sources: dict[str, str] = Field(
+        {}, description="Source repositories by image, for release notes; stronger than labels."
+    )
     limits: LimitsShape = Field(LimitsShape(), description="How much may happen at once.")  # type: ignore[call-arg]  # all have defaults
     commit: CommitShape | None = Field(None, description="Author, message and signing key.")
     namespace: str = Field(

@@ -78,6 +78,17 @@ def faults(
     return caught.value.problems
 
 
+def test_sources_are_known_by_the_normal_name_of_their_image() -> None:
+    config = read(
+        "sources: {redis: https://github.com/redis/redis, ghcr.io/acme/api: https://a.b/c/}"
+    )
+
+    assert config.sources == {
+        "index.docker.io/library/redis": "https://github.com/redis/redis",
+        "ghcr.io/acme/api": "https://a.b/c",
+    }
+
+
 def test_policies_keep_their_options_with_the_defaults() -> None:
     config = read(EXAMPLE)
 
@@ -316,6 +327,9 @@ BAD = [
     ("forge: {url: 'http://git.example.org'}", "1:14", "http is not allowed", "https"),
     ("forge: {url: 'https://git.example.org?x'}", "1:14", "is no web address", "https://"),
     ("forge: {url: 'https://['}", "1:14", "no web address", "https://"),
+    ("sources: {'app:1': 'https://a.b/c'}", "1:11", "the image 'app:1'", "alone"),
+    ("sources: {app: 'git@github.com:a/b'}", "1:16", "is no web address", "https://"),
+    ("sources: {app: 'ssh://github.com/a/b'}", "1:16", "ssh is not allowed", "https"),
     ("commit: {author: me}", "1:18", "'me' is no author", "name <name@"),
     ("commit: {sign: {}}", "1:16", "exactly one of ssh and gpg", "one"),
     ("commit: {sign: {gpg: {}}}", "1:22", "names no place", "env, file"),

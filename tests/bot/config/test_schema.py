@@ -57,6 +57,7 @@ updates:
     automerge: {patch: after-checks}
     schedule: {within: "Mon-Fri 08:00-17:00", timezone: Europe/Berlin}
 forge: {kind: gitea, url: "https://git.example.org", token: {env: FORGE_TOKEN}}
+sources: {ghcr.io/acme/api: https://github.com/acme/api}
 limits: {open: 10, new-per-hour: 4, pushes-per-hour: 20}
 commit: {author: "bot <bot@example.org>", sign: {ssh: {file: /etc/key}}, message: "x"}
 namespace: flux-system
@@ -113,6 +114,7 @@ def test_a_full_example_fits_the_schema_and_is_read() -> None:
         "updates: [{deliver: commit}]",
         "policies: {p: {image: a, semver: '*', numerical: asc}}",
         "forge: {token: literal}",
+        "sources: [https://github.com/acme/api]",
     ],
 )
 def test_what_the_program_refuses_does_not_fit(text: str) -> None:
