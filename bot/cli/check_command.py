@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from bot.cli.faults import has_errors
 from bot.cli.options import parser, read_display
+from bot.cli.verdict import add_verdict_options, judged, keep
+from bot.config.native import Trust
 from bot.errors import FaultsError, Problem, ProductError, Severity
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.cli.options import Display
     from bot.cli.places import Place
+    from bot.planning.plan import Update, UpdatePlan
     from bot.update.configuration import Configured
     from bot.update.survey import Bound
 
@@ -33,45 +36,82 @@ _EXAMPLES = """\
 
 
 @dataclass(slots=True, kw_only=True)
-class _Findings:
-    """What is good, in words, and what is not; `wrong_files` when a person must edit one."""
+class Findings:
+    """What is good, in words, and what is not; `wrong_files` when a person must edit one.
+
+    `plans` say what the files as they are would select, where registries were asked; holds of
+    the remote do not count in them.
+    """
 
     good: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    plans: list[UpdatePlan] = field(default_factory=list)
     wrong_files: bool = False
+
+    @property
+    def code(self) -> int:
+        """Return 2 where a file is wrong, 1 where something cannot be reached, else 0."""
+        if not has_errors(self.problems):
+            return _DONE
+        return _CONFIG if self.wrong_files else _ERROR
+
+    @property
+    def updates(self) -> list[Update]:
+        """Return what is behind its policy."""
+        return [one for plan in self.plans for one in plan.updates]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the form of `check -o json`."""
+        problems = [one.as_json() for one in self.problems]
+        return {
+            "good": self.good,
+            "updates": [one.as_json() for one in self.updates],
+            "problems": problems,
+        }
 
 
 def run(argv: list[str]) -> int:
     """Check and print; exit 2 where a file is wrong, 1 where something cannot be reached."""
-    given = _parser().parse_args(argv)
+    given = read_arguments(argv)
     display = read_display(given)
-    findings = asyncio.run(_check(given, display))
-    _show(findings, display)
-    if not has_errors(findings.problems):
-        return _DONE
-    return _CONFIG if findings.wrong_files else _ERROR
+    findings = asyncio.run(find_faults(given, display))
+    show_findings(findings, display)
+    if given.report:
+        keep(given.report, findings.as_json())
+    return judged(findings.code, findings.updates, fail_on=given.fail_on)
+
+
+def read_arguments(argv: list[str]) -> argparse.Namespace:
+    """Return what the words of a command line ask for."""
+    return _parser().parse_args(argv)
 
 
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "check", "Find every fault before it matters; writes nothing.", examples=_EXAMPLES
     )
-    made.add_argument("path", nargs="?", default=".", metavar="PATH")
+    made.add_argument("path", nargs="*", default=["."], metavar="PATH")
+    made.add_argument("--config", metavar="FILE", default="", help="default: .pilotfish.yaml")
+    made.add_argument("--only", metavar="NAME", default="", help="one policy, image or proposal")
     made.add_argument("--offline", action="store_true", help="ask no registry and no remote")
+    add_verdict_options(made)
     return made
 
 
-async def _check(given: argparse.Namespace, display: Display) -> _Findings:
+async def find_faults(
+    given: argparse.Namespace, display: Display, *, trust: Trust = Trust.PERSON
+) -> Findings:
+    """Look at everything and return what was found; a fault stops only what leans on it."""
     from bot.cli.folder_config import config_of
-    from bot.cli.places import find_place
+    from bot.cli.places import find_places
     from bot.update.survey import read_bindings
     from bot.update.trees import FolderTree
 
-    findings = _Findings()
+    findings = Findings()
     findings.problems += strangers()
-    place = await find_place(given.path, None)
+    place, below = await find_places(given.path, None)
     try:
-        configured = await config_of(place)
+        configured = await config_of(place, file=given.config, trust=trust)
     except FaultsError as faults:
         findings.problems += faults.problems
         findings.wrong_files = True
@@ -84,7 +124,7 @@ async def _check(given: argparse.Namespace, display: Display) -> _Findings:
         f" ({sources or 'nothing configured: inline markers are enough'})"
     )
     tree = FolderTree(root=place.root)
-    bound = await read_bindings(tree, config, config.updates, below=place.below)
+    bound = await read_bindings(tree, config, config.updates, below=below, only=given.only)
     findings.problems += bound.problems
     findings.wrong_files = has_errors(findings.problems)
     findings.good.append(f"markers: {bound.marked} fields, {len(bound.bindings)} followed")
@@ -112,7 +152,7 @@ def strangers() -> list[Problem]:
 
 
 async def _ask_registries(
-    configured: Configured, bound: Bound, findings: _Findings, display: Display
+    configured: Configured, bound: Bound, findings: Findings, display: Display
 ) -> None:
     from bot.cli.asking import scanner_for
     from bot.cli.draw import progress
@@ -134,6 +174,7 @@ async def _ask_registries(
         except FaultsError as faults:
             findings.problems += faults.problems
             return
+    findings.plans.append(found.plan)
     known = set(bound.problems)
     findings.problems += [one for one in found.plan.problems if one not in known]
     if found.asked:
@@ -142,7 +183,7 @@ async def _ask_registries(
 
 
 async def _ask_remote(
-    place: Place, configured: Configured, bound: Bound, findings: _Findings
+    place: Place, configured: Configured, bound: Bound, findings: Findings
 ) -> None:
     from bot.cli.places import open_place
     from bot.config.model import Delivery
@@ -172,10 +213,10 @@ async def _ask_remote(
         findings.good.append(f"remote: {place.url} can be read, its base is {base}")
 
 
-def _show(findings: _Findings, display: Display) -> None:
+def show_findings(findings: Findings, display: Display) -> None:
+    """Print them; problems go to standard error."""
     if display.json:
-        problems = [one.as_json() for one in findings.problems]
-        print(json.dumps({"good": findings.good, "problems": problems}, ensure_ascii=False))
+        print(json.dumps(findings.as_json(), ensure_ascii=False))
         return
     import sys
 
