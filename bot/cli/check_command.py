@@ -187,7 +187,6 @@ async def _ask_remote(
 ) -> None:
     from bot.cli.places import open_place
     from bot.config.model import Delivery
-    from bot.update.forge_rule import no_proposals_here
 
     if not place.url:
         findings.good.append("remote: none; `--deliver files` edits this folder in place")
@@ -197,9 +196,7 @@ async def _ask_remote(
             base = await remote.default_branch()
             await remote.read_notes()
         if any(one.update.deliver is Delivery.PULL_REQUEST for one in bound.bindings):
-            refused = no_proposals_here(configured.config.forge, remote.url)
-            if refused is not None:
-                raise refused
+            await _ask_forge(remote.url, base, configured, findings)
     except ProductError as fault:
         findings.problems.append(
             Problem(
@@ -211,6 +208,34 @@ async def _ask_remote(
         )
     else:
         findings.good.append(f"remote: {place.url} can be read, its base is {base}")
+
+
+async def _ask_forge(
+    remote_url: str, base: str, configured: Configured, findings: Findings
+) -> None:
+    """Look for what a first run would stumble over: token, permissions, rules of the base."""
+    from bot.cli.forge_access import forges_for, kinds_around
+    from bot.update.forge_rule import place_of_forge
+
+    settings = configured.config.forge
+    place = place_of_forge(settings, remote_url, kinds=kinds_around())
+    if place is None:
+        findings.good.append("forge: plain Git, a branch is the proposal")
+        return
+    async with forges_for(configured.folder)(settings, place) as forge:
+        found = await forge.preflight(base)
+    for one in found:
+        if one.ok:
+            findings.good.append(f"{place.kind}: {one.what}")
+            continue
+        findings.problems.append(
+            Problem(
+                severity=Severity.WARNING,
+                message=one.what,
+                file=f"{place.host}/{place.path}",
+                hint=one.fix,
+            )
+        )
 
 
 def show_findings(findings: Findings, display: Display) -> None:

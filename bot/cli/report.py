@@ -63,7 +63,8 @@ def _proposal(outcome: Outcome) -> dict[str, object]:
     step = outcome.step
     return {
         "id": step.key,
-        "url": "",
+        "url": outcome.url,
+        "number": outcome.number or None,
         "branch": step.branch,
         "operation": (step.operation if step.operation in _SHOWN else Operation.UNCHANGED).value,
         "state": step.operation.value,

@@ -79,7 +79,7 @@ def narrowed(
         registries=registries,
         limits=own.limits if limits is None else _limits(own, limits),
         bounds=bounds,
-        forge=forge if forge is not None and forge.kind else own.forge,
+        forge=own.forge if forge is None else replace(forge, kind=forge.kind or own.forge.kind),
         commit=own.commit if commit is None else _commit(own.commit, commit),
     )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _START, _END = "<!-- pilotfish:metadata ", " -->"
+_NOTICE_START, _NOTICE_END = "<!-- pilotfish:notice -->", "<!-- /pilotfish:notice -->"
+_NOTICE = re.compile(f"{re.escape(_NOTICE_START)}.*?{re.escape(_NOTICE_END)}", re.DOTALL)
 _FOUND = re.compile(re.escape(_START) + r"([^\n]*?)" + re.escape(_END))
 
 
@@ -30,9 +32,9 @@ _FOUND = re.compile(re.escape(_START) + r"([^\n]*?)" + re.escape(_END))
 class Metadata:
     """What the last run recorded about a proposal.
 
-    `majors` are `(policy, tag)` of the items that were a major step. `pushed` are the moments
-    of our pushes within the last hour. `labels` are those that we set. `automerge` is empty,
-    `asked` once the forge was told to merge it, or `approved` once a person approved that.
+    `pushed` are the moments of our pushes within the last hour. `labels` are those that we set.
+    `automerge` is empty, `asked` once the forge was told to merge it, or `approved` once a
+    person approved that. `told` names what was said in a comment, so that it is said once.
     """
 
     key: str
@@ -41,7 +43,6 @@ class Metadata:
     head: str
     changes: frozenset[ChangeRecord]
     generation: str = ""
-    majors: frozenset[tuple[str, str]] = frozenset()
     pushed: tuple[datetime, ...] = ()
     labels: tuple[str, ...] = ()
     closed_why: str = ""
@@ -59,7 +60,6 @@ def write_metadata(metadata: Metadata) -> str:
         "head": metadata.head,
         "generation": metadata.generation,
         "changes": [one.as_json() for one in sorted(metadata.changes)],
-        "majors": [list(one) for one in sorted(metadata.majors)],
         "pushed": [moment.isoformat() for moment in metadata.pushed],
         "labels": list(metadata.labels),
         "closed": metadata.closed_why,
@@ -87,6 +87,17 @@ def read_metadata(body: str) -> Metadata | None:
         return None
 
 
+def with_replaced(body: str, metadata: Metadata) -> str:
+    """Return `body` with this in place of every comment of ours."""
+    return f"{_FOUND.sub('', body).rstrip()}\n\n{write_metadata(metadata)}\n"
+
+
+def with_notice(body: str, says: str) -> str:
+    """Return `body` with one sentence of ours above everything, in place of an earlier one."""
+    rest = _NOTICE.sub("", body)
+    return f"{_NOTICE_START}\n> **{says}**\n{_NOTICE_END}\n\n{rest.lstrip()}"
+
+
 def _read(row: Mapping[str, object]) -> Metadata:
     return Metadata(
         key=str(row["key"]),
@@ -95,18 +106,12 @@ def _read(row: Mapping[str, object]) -> Metadata:
         head=str(row["head"]),
         changes=frozenset(read_change(one) for one in _list(row.get("changes"))),  # type: ignore[arg-type]  # what is no mapping raises TypeError
         generation=str(row.get("generation", "")),
-        majors=frozenset(_pair(one) for one in _list(row.get("majors"))),
         pushed=tuple(_time(one) for one in _list(row.get("pushed"))),
         labels=tuple(str(one) for one in _list(row.get("labels"))),
         closed_why=str(row.get("closed", "")),
         automerge=str(row.get("automerge", "")),
         told=tuple(str(one) for one in _list(row.get("told"))),
     )
-
-
-def _pair(found: object) -> tuple[str, str]:
-    policy, tag = _list(found)
-    return str(policy), str(tag)
 
 
 def _list(found: object) -> list[object]:

@@ -51,6 +51,7 @@ async def _examine_one(remote: Remote, base: Sha, branch: str, head: Sha) -> Ope
             key=key,
             changes=changes,
             conflicts=await _conflicts(remote, base, commit, changes),
+            behind=commit.parents[0] != base,
         )
     return await _not_as_made(remote, base, branch, head)
 

@@ -53,10 +53,17 @@ class Writing:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What became of one step: the head that is on the remote now, or the problem."""
+    """What became of one step: the head that is on the remote now, or the problem.
+
+    `number` and `url` are those of the proposal on a forge; `rewritten` says that its text was
+    written again though nothing was pushed.
+    """
 
     step: Step
     head: str = ""
+    number: int = 0
+    url: str = ""
+    rewritten: bool = False
     problem: Problem | None = None
     updates: tuple[Update, ...] = field(default_factory=tuple)
 
@@ -107,7 +114,7 @@ async def carry_out(steps: Iterable[Step], remote: Remote, writing: Writing) -> 
             raise
         except ProductError as fault:
             _log.warning("step failed", extra={"branch": step.branch})
-            outcomes.append(Outcome(step=step, problem=_failed(step, fault)))
+            outcomes.append(Outcome(step=step, problem=failed(step, fault)))
     return outcomes
 
 
@@ -117,7 +124,7 @@ async def _do(step: Step, remote: Remote, writing: Writing) -> Outcome:
         await remote.delete(step.branch, expected=expected)
         return Outcome(step=step)
     if step.operation is Operation.REFUSED:
-        return Outcome(step=step, problem=_refused(step))
+        return Outcome(step=step, problem=refused(step))
     planned = step.planned
     if step.operation not in {Operation.OPENED, Operation.REFRESHED} or planned is None:
         return Outcome(step=step, head=step.expected, updates=planned.updates if planned else ())
@@ -128,7 +135,8 @@ async def _do(step: Step, remote: Remote, writing: Writing) -> Outcome:
     return Outcome(step=step, head=made, updates=planned.updates)
 
 
-def _failed(step: Step, fault: ProductError) -> Problem:
+def failed(step: Step, fault: ProductError) -> Problem:
+    """Return the problem that a step which failed leaves."""
     return Problem(
         severity=Severity.ERROR,
         message=f"the proposal {step.key or step.branch} could not be {step.operation.value}: "
@@ -138,7 +146,8 @@ def _failed(step: Step, fault: ProductError) -> Problem:
     )
 
 
-def _refused(step: Step) -> Problem:
+def refused(step: Step) -> Problem:
+    """Return the problem that a branch which is not ours leaves."""
     return Problem(
         severity=Severity.ERROR,
         message=f"the proposal {step.key} was not opened: {step.reason}",

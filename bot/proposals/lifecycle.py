@@ -10,20 +10,23 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from bot.config.schedule import is_open, next_opening
+from bot.planning.remembered import ChangeRecord, ClosedRecord
+from bot.proposals.closed import without_closed
+from bot.proposals.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from bot.config.model import Limits
-    from bot.planning.plan import PlannedProposal
-    from bot.planning.remembered import ChangeRecord, Remembered
+    from bot.planning.plan import PlannedProposal, Update
+    from bot.planning.remembered import Remembered
 
 _HOUR = timedelta(hours=1)
 
@@ -35,7 +38,9 @@ class Standing(Enum):
     OURS = "ours"  # its head is our recorded commit and reproduces the recorded plan
     EDITED = "edited"  # grown on ours: a person pushed to it
     FOREIGN = "foreign"  # of our name, and not ours
-    MERGED = "merged"  # its head is in the base
+    MERGED = "merged"  # its head is in the base, or the forge merged it
+    UNPROPOSED = "unproposed"  # ours, and the forge has no open proposal for it
+    REFUSED = "refused"  # ours as it was when a person closed its proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,8 @@ class OpenBranch:
     """A branch under our prefix as it stands on the remote.
 
     `changes` are those recorded in its trailers; `conflicts` is true where the base has moved
-    one of its files since it was made.
+    one of its files since it was made, `behind` where the base has moved at all. `number` is
+    that of its open proposal on a forge.
     """
 
     branch: str
@@ -52,6 +58,8 @@ class OpenBranch:
     key: str = ""
     changes: frozenset[ChangeRecord] = frozenset()
     conflicts: bool = False
+    behind: bool = False
+    number: int = 0
 
 
 class Operation(Enum):
@@ -69,7 +77,12 @@ class Operation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing to do to one proposal, with the reason."""
+    """One thing to do to one proposal, with the reason.
+
+    `number` is that of the open proposal on a forge, `ignored` what a person closed before and
+    is left out, `successor` the branch that its changes moved to. `stands`: the branch holds
+    exactly what is planned already, so that nothing is to be pushed.
+    """
 
     operation: Operation
     branch: str
@@ -78,12 +91,14 @@ class Step:
     planned: PlannedProposal | None = None
     expected: str = ""
     remember_closed: frozenset[ChangeRecord] = frozenset()
+    number: int = 0
+    ignored: tuple[Update, ...] = ()
+    successor: str = ""
+    stands: bool = False
 
 
 def changes_of(planned: PlannedProposal) -> frozenset[ChangeRecord]:
     """Return what a proposal changes, as it is recorded."""
-    from bot.planning.remembered import ChangeRecord
-
     return frozenset(
         ChangeRecord(
             file=one.file,
@@ -96,19 +111,32 @@ def changes_of(planned: PlannedProposal) -> frozenset[ChangeRecord]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a run knows beside the plan and the branches.
+
+    `unknown_keys` are the proposals whose plan could not be made in this run; they stay as they
+    are. `opened` are the moments at which proposals were opened lately, where the memory's own
+    do not tell. `up_to_date`: the base takes only what is made on its tip.
+    """
+
+    limits: Limits
+    now: datetime
+    unknown_keys: frozenset[str] = frozenset()
+    opened: tuple[datetime, ...] = ()
+    wishes: Wishes = field(default_factory=Wishes)
+    up_to_date: bool = False
+
+
 def decide(
     planned: Iterable[PlannedProposal],
     branches: Mapping[str, OpenBranch],
     remembered: Remembered,
-    *,
-    unknown_keys: frozenset[str],
-    limits: Limits,
-    now: datetime,
+    around: Circumstances,
 ) -> list[Step]:
     """Return the steps that bring the remote's proposals in line with the plan.
 
-    `unknown_keys` are the proposals whose plan could not be made in this run; they stay as they
-    are. Closing comes before opening, so that limits do not block.
+    Closing comes before opening, so that limits do not block.
     """
     wanted = {one.branch: one for one in planned}
     recorded = {one.branch: one for one in remembered.proposals}
@@ -117,33 +145,39 @@ def decide(
     opening: list[Step] = []
     for branch, found in sorted(branches.items()):
         if branch not in wanted:
-            step = _unwanted(found, unknown_keys)
+            step = _unwanted(found, around.unknown_keys, wanted)
             (closing if step.operation is Operation.CLOSED else keeping).append(step)
     for branch, one in sorted(wanted.items()):
         found = branches.get(branch) or OpenBranch(branch=branch, head="", standing=Standing.ABSENT)
         was_open = recorded[branch].changes if branch in recorded else ()
-        step = _wanted(one, found, frozenset(was_open), remembered)
+        step = _wanted(one, found, frozenset(was_open), remembered, around)
         rows = {Operation.OPENED: opening, Operation.CLOSED: closing}
         rows.get(step.operation, keeping).append(step)
     still_open = sum(1 for step in keeping if step.operation in _OPEN_OPERATIONS)
+    limits, now = around.limits, around.now
+    opened = around.opened or tuple(one.opened for one in remembered.proposals)
     return [
         *closing,
         *_limited_pushes(_in_their_windows(keeping, now), remembered, limits, now),
-        *_limited(_in_their_windows(opening, now), still_open, remembered, limits, now),
+        *_limited(_in_their_windows(opening, now), still_open, opened, limits, now),
     ]
 
 
 _OPEN_OPERATIONS = {Operation.REFRESHED, Operation.UNCHANGED, Operation.LEFT}
 
 
-def _unwanted(found: OpenBranch, unknown_keys: frozenset[str]) -> Step:
-    def step(operation: Operation, reason: str) -> Step:
+def _unwanted(
+    found: OpenBranch, unknown_keys: frozenset[str], wanted: Mapping[str, PlannedProposal]
+) -> Step:
+    def step(operation: Operation, reason: str, *, successor: str = "") -> Step:
         return Step(
             operation=operation,
             branch=found.branch,
             key=found.key,
             reason=reason,
             expected=found.head,
+            number=found.number,
+            successor=successor,
         )
 
     match found.standing:
@@ -157,12 +191,32 @@ def _unwanted(found: OpenBranch, unknown_keys: frozenset[str]) -> Step:
             return step(
                 Operation.LEFT, "a branch of our name that we did not make; it is never touched"
             )
+        case Standing.REFUSED:
+            return step(Operation.IGNORED, "a person closed it; its branch is left as it is")
         case _ if found.key in unknown_keys:
             return step(Operation.UNCHANGED, "what is newest could not be asked; it stays as it is")
         case _:
+            successor = _successor(found, wanted)
             return step(
-                Operation.CLOSED, "nothing is left to change: the base has it, or it is held"
+                Operation.CLOSED,
+                f"its changes moved to {successor}"
+                if successor
+                else "nothing is left to change: the base has it, or it is held",
+                successor=successor,
             )
+
+
+def _successor(found: OpenBranch, wanted: Mapping[str, PlannedProposal]) -> str:
+    """Return the branch that now plans a field of this proposal, empty where none does."""
+    fields = {(one.file, one.policy) for one in found.changes}
+    return next(
+        (
+            branch
+            for branch, one in sorted(wanted.items())
+            if fields & {(u.file, u.binding.policy_name) for u in one.updates}
+        ),
+        "",
+    )
 
 
 def _wanted(
@@ -170,20 +224,30 @@ def _wanted(
     found: OpenBranch,
     was_open: frozenset[ChangeRecord],
     remembered: Remembered,
+    around: Circumstances,
 ) -> Step:
-    changes = changes_of(one)
+    gone = was_open if found.standing is Standing.ABSENT else frozenset()
+    closed = [
+        *remembered.closed,
+        ClosedRecord(key=one.key, when=around.now, changes=tuple(sorted(gone))),
+    ]
+    open_now = found.changes if found.standing is Standing.OURS else ()
+    left, ignored = without_closed(one, closed, remembered.unholds, open_now=open_now)
 
-    def step(
-        operation: Operation, reason: str, *, closed: frozenset[ChangeRecord] = frozenset()
-    ) -> Step:
+    def step(operation: Operation, reason: str) -> Step:
         return Step(
             operation=operation,
             branch=one.branch,
             key=one.key,
             reason=reason,
-            planned=one,
+            planned=left or one,
             expected=found.head,
-            remember_closed=closed,
+            remember_closed=gone,
+            number=found.number,
+            ignored=ignored,
+            stands=found.standing is Standing.UNPROPOSED
+            and not found.conflicts
+            and found.changes == changes_of(left or one),
         )
 
     match found.standing:
@@ -192,53 +256,55 @@ def _wanted(
                 Operation.REFUSED,
                 "a branch of this name exists that we did not make; rename or delete it",
             )
-        case Standing.EDITED:
+        case Standing.EDITED if one.branch not in around.wishes.recreate:
             return step(
                 Operation.LEFT,
                 "a person pushed to this branch; delete it to have it made anew",
             )
+        case _ if left is None:
+            return step(*_all_closed(found, was_open=bool(gone)))
+        case Standing.EDITED:
+            return step(Operation.REFRESHED, "a person asked to have it made anew")
         case Standing.OURS:
-            return step(*_of_ours(found, changes, remembered))
+            return step(*_of_ours(found, changes_of(left), around))
         case Standing.MERGED:
             return step(Operation.OPENED, "the one before is merged, and there is something newer")
-        case _ if was_open and _same_set(was_open, changes):
-            return step(
-                Operation.IGNORED,
-                "a person closed exactly this by deleting its branch; it waits for something new",
-                closed=was_open,
-            )
-        case _ if _was_closed(remembered, changes):
-            return step(
-                Operation.IGNORED, "a person closed exactly this; it waits for something new"
-            )
+        case Standing.UNPROPOSED:
+            return step(Operation.OPENED, "its branch stands, and no proposal is open for it")
         case _:
-            return step(
-                Operation.OPENED, "there is something newer", closed=was_open or frozenset()
+            return step(Operation.OPENED, "there is something newer")
+
+
+def _all_closed(found: OpenBranch, *, was_open: bool) -> tuple[Operation, str]:
+    """Say what becomes of a proposal of which a person closed everything."""
+    match found.standing:
+        case Standing.OURS | Standing.UNPROPOSED:
+            return (
+                Operation.CLOSED,
+                "what is left is what a person closed; it waits for something new",
+            )
+        case Standing.MERGED:
+            return Operation.CLOSED, "it is merged; its branch is deleted"
+        case _:
+            how = " by deleting its branch" if was_open else ""
+            return (
+                Operation.IGNORED,
+                f"a person closed exactly this{how}; it waits for something new",
             )
 
 
 def _of_ours(
-    found: OpenBranch, changes: frozenset[ChangeRecord], remembered: Remembered
+    found: OpenBranch, changes: frozenset[ChangeRecord], around: Circumstances
 ) -> tuple[Operation, str]:
-    if found.changes == changes:
-        if found.conflicts:
-            return Operation.REFRESHED, "the base moved a file that it changes"
-        return Operation.UNCHANGED, "it is up to date"
-    if _was_closed(remembered, changes):
-        return (
-            Operation.CLOSED,
-            "what is left is what a person closed; it waits for something new",
-        )
-    return Operation.REFRESHED, "there is something newer"
-
-
-def _was_closed(remembered: Remembered, changes: frozenset[ChangeRecord]) -> bool:
-    return any(_same_set(closed.changes, changes) for closed in remembered.closed)
-
-
-def _same_set(before: Iterable[ChangeRecord], now: Iterable[ChangeRecord]) -> bool:
-    """Compare what would be written, not from where: lines move, and so does the base."""
-    return {(c.file, c.policy, c.new) for c in before} == {(c.file, c.policy, c.new) for c in now}
+    if found.changes != changes:
+        return Operation.REFRESHED, "there is something newer"
+    if found.conflicts:
+        return Operation.REFRESHED, "the base moved a file that it changes"
+    if found.branch in around.wishes.rebase | around.wishes.recreate and found.behind:
+        return Operation.REFRESHED, "a person asked to have it made on the base as it is now"
+    if found.behind and around.up_to_date:
+        return Operation.REFRESHED, "the base takes only what is made on its tip"
+    return Operation.UNCHANGED, "it is up to date"
 
 
 def _in_their_windows(steps: list[Step], now: datetime) -> list[Step]:
@@ -267,12 +333,12 @@ def _urgency(step: Step) -> tuple[int, str]:
 def _limited(
     opening: list[Step],
     still_open: int,
-    remembered: Remembered,
+    opened: Iterable[datetime],
     limits: Limits,
     now: datetime,
 ) -> list[Step]:
     """Open the most urgent first; the rest waits and says for what."""
-    recent = sum(1 for one in remembered.proposals if now - one.opened < _HOUR)
+    recent = sum(1 for moment in opened if now - moment < _HOUR)
     steps: list[Step] = []
     for step in sorted(opening, key=_urgency):
         if step.operation is not Operation.OPENED:
@@ -309,11 +375,4 @@ def _limited_pushes(
 
 
 def _waiting(step: Step, reason: str) -> Step:
-    return Step(
-        operation=Operation.WAITING,
-        branch=step.branch,
-        key=step.key,
-        reason=reason,
-        planned=step.planned,
-        expected=step.expected,
-    )
+    return replace(step, operation=Operation.WAITING, reason=reason)

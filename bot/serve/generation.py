@@ -23,9 +23,12 @@ from bot.git.remote_url import parse_remote_url
 from bot.git.settings import GitAccess
 from bot.registry.cache import ScanCache
 from bot.registry.client import open_registries
+from bot.update.forge_opening import ForgeCredential
 
 if TYPE_CHECKING:
     from bot.clock import Clock
+    from bot.config.model import ForgeSettings
+    from bot.config.secret_refs import Secret, SecretRef
     from bot.config.server_model import RepositoryEntry, ServerConfig
     from bot.registry.client import RegistryClient
 
@@ -71,6 +74,25 @@ def access_for(entry: RepositoryEntry, folder: Path) -> GitAccess:
         known_hosts=Path(by.known_hosts) if by.known_hosts else None,
         ca_file=Path(by.ca) if by.ca else None,
     )
+
+
+def forge_credential(
+    entry: RepositoryEntry, settings: ForgeSettings, folder: Path
+) -> ForgeCredential:
+    """Return what is shown to a repository's forge: what was said for it, else its Git token.
+
+    Raises:
+        ConfigError: A secret cannot be read.
+    """
+    where = f"repository {entry.name}"
+
+    def kept(ref: SecretRef | None) -> Secret | None:
+        return read_secret(ref, where=where, folder=folder) if ref is not None else None
+
+    ca = settings.ca or entry.credentials.ca or None
+    if settings.app_id:
+        return ForgeCredential(app_id=settings.app_id, app_key=kept(settings.app_key), ca=ca)
+    return ForgeCredential(token=kept(settings.token or entry.credentials.token), ca=ca)
 
 
 def _registries_of(config: ServerConfig) -> Config:

@@ -19,8 +19,8 @@ from bot.planning.remembered import Remembered
 from bot.proposals.notes import NoteBook
 from bot.rewrite.splice import edit_file
 from bot.update.configuration import read_configuration
-from bot.update.journey import plan_tree
 from bot.update.report import Past, Report, Request, World
+from bot.update.tree_plan import plan_tree
 from bot.update.trees import FolderTree
 
 if TYPE_CHECKING:

@@ -7,8 +7,11 @@ commits that touch them.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bot.git.names import Sha
 from bot.planning.message import recorded_changes
 from bot.planning.reverts import FieldMove, PastCommit, moves_between, reverted
 from bot.rewrite.tree import find_fields
@@ -16,18 +19,47 @@ from bot.rewrite.tree import find_fields
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bot.git.names import Sha
     from bot.git.remote import Commit, Remote
     from bot.planning.plan import Binding
     from bot.planning.remembered import ChangeRecord, HoldRecord
     from bot.rewrite.fields import Field
 
 HISTORY_COMMITS = 300  # commits that touch a marked file; a revert further back is forgotten
+_MAX_ASKED = 20  # falls whose proposal is asked for; the others count as a person's
+
+RecordedBy = Callable[["Sha"], Awaitable[frozenset["ChangeRecord"]]]
 
 
-async def find_reverts(remote: Remote, tip: Sha, bindings: Sequence[Binding]) -> list[HoldRecord]:
-    """Return a hold for every version that a person took back on the base's own line."""
-    return reverted(await read_past(remote, tip, bindings), bindings)
+async def find_reverts(
+    remote: Remote,
+    tip: Sha,
+    bindings: Sequence[Binding],
+    recorded_by: RecordedBy | None = None,
+) -> list[HoldRecord]:
+    """Return a hold for every version that a person took back on the base's own line.
+
+    `recorded_by` is asked about commits that let a version fall without a word of ours: a forge
+    that squashes may have lost it.
+    """
+    past = await read_past(remote, tip, bindings)
+    if recorded_by is not None:
+        past = await _with_proposals(past, bindings, recorded_by)
+    return reverted(past, bindings)
+
+
+async def _with_proposals(
+    past: list[PastCommit], bindings: Sequence[Binding], recorded_by: RecordedBy
+) -> list[PastCommit]:
+    asked = 0
+    told: list[PastCommit] = []
+    for commit in past:
+        if asked < _MAX_ASKED and reverted([commit], bindings):
+            asked += 1
+            more = await recorded_by(Sha(commit.sha))
+            told.append(replace(commit, recorded=commit.recorded | more))
+        else:
+            told.append(commit)
+    return told
 
 
 async def read_past(remote: Remote, tip: Sha, bindings: Sequence[Binding]) -> list[PastCommit]:

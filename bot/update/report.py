@@ -13,17 +13,20 @@ from bot.planning.remembered import HoldRecord, Remembered
 from bot.proposals.lifecycle import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from bot.clock import Clock
-    from bot.config.model import Config, Delivery
+    from bot.config.model import Config, Delivery, ForgeSettings
     from bot.errors import Problem
+    from bot.forges.forge import Forge
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.planning.plan import HeldTag, Update, UpdatePlan
+    from bot.planning.remembered import ChangeRecord
     from bot.proposals.carry_out import Outcome
+    from bot.update.forge_rule import ForgePlace
     from bot.update.survey import Asker, Bound, Progress, Survey
 
 
@@ -53,11 +56,15 @@ def _as_written(config: Config) -> Config:
 class World:
     """The doors that a run needs, built once by the command.
 
-    `trust` says who runs it; `counts` makes of a repository's own configuration what counts of
-    it on an operator's server. `folder` is where relative files of secrets start from.
+    `forge_for` opens a forge with the credential that counts there, and `forge_kinds` are kinds
+    of forges by host, as the surroundings tell them. `trust` says who runs it; `counts` makes of
+    a repository's own configuration what counts of it on an operator's server. `folder` is
+    where relative files of secrets start from.
     """
 
     asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
+    forge_for: Callable[[ForgeSettings, ForgePlace], AbstractAsyncContextManager[Forge]]
+    forge_kinds: Mapping[str, str] = field(default_factory=dict)
     clock: Clock
     progress: Progress | None = None
     trust: Trust = Trust.PERSON
@@ -117,6 +124,7 @@ class Report:
         return bool(
             self.commits
             or self.files
+            or any(one.rewritten for one in self.steps)
             or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)
         )
 
@@ -127,7 +135,11 @@ _WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What people decided before: history to look for reverts in, and the notes."""
+    """What people decided before: history to look for reverts in, and the notes.
+
+    `recorded_by` tells what our merged proposals recorded that brought a commit to the base.
+    """
 
     history: tuple[Remote, Sha] | None = None
     remembered: Remembered = field(default_factory=Remembered)
+    recorded_by: Callable[[Sha], Awaitable[frozenset[ChangeRecord]]] | None = None

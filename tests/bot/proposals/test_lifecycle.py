@@ -11,6 +11,7 @@ from bot.planning.grouping import group_updates
 from bot.planning.plan import PlannedProposal
 from bot.planning.remembered import ChangeRecord, ClosedRecord, ProposalRecord, Remembered
 from bot.proposals.lifecycle import (
+    Circumstances,
     OpenBranch,
     Operation,
     Standing,
@@ -72,7 +73,8 @@ def decided(
 ) -> list[Step]:
     """Decide for one branch."""
     here = {found.branch: found} if found and found.standing is not Standing.ABSENT else {}
-    return decide(planned, here, memory, unknown_keys=unknown, limits=limits, now=NOW)
+    around = Circumstances(unknown_keys=unknown, limits=limits, now=NOW)
+    return decide(planned, here, memory, around)
 
 
 @pytest.mark.parametrize(
@@ -161,9 +163,8 @@ def test_a_close_counts_for_other_lines_of_the_same_change() -> None:
 
 def test_closing_comes_before_opening() -> None:
     gone = OpenBranch(branch="pilotfish/z", head="h", standing=Standing.MERGED, key="z")
-    steps = decide(
-        [WANTED], {"pilotfish/z": gone}, NOTHING, unknown_keys=frozenset(), limits=PLENTY, now=NOW
-    )
+    around = Circumstances(limits=PLENTY, now=NOW)
+    steps = decide([WANTED], {"pilotfish/z": gone}, NOTHING, around)
     assert [one.operation for one in steps] == [Operation.CLOSED, Operation.OPENED]
 
 

@@ -1,0 +1,90 @@
+"""Which forge credential a command uses: what was configured, then what the environment holds.
+
+`PILOTFISH_FORGE_TOKEN`, else `GITHUB_TOKEN`, `GITLAB_TOKEN` or `GITEA_TOKEN` by the forge's kind
+(`product.md` 3.2); in a GitLab job its own token last. A GitHub App is named by
+`PILOTFISH_GITHUB_APP_ID` and `PILOTFISH_GITHUB_APP_PRIVATE_KEY`. In a CI job the server that the
+job runs for is known to be of its kind.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.clock import SystemClock
+from bot.config.secret_refs import Secret, SecretRef, read_secret
+from bot.update.forge_opening import ForgeCredential, open_forge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from bot.config.model import ForgeSettings
+    from bot.forges.forge import Forge
+    from bot.update.forge_rule import ForgePlace
+
+_VARIABLES = {
+    "github": ("GITHUB_TOKEN",),
+    "gitlab": ("GITLAB_TOKEN",),
+    "gitea": ("GITEA_TOKEN",),
+    "forgejo": ("GITEA_TOKEN", "FORGEJO_TOKEN"),
+}
+APP_ID, APP_KEY = "PILOTFISH_GITHUB_APP_ID", "PILOTFISH_GITHUB_APP_PRIVATE_KEY"
+
+
+def kinds_around() -> dict[str, str]:
+    """Return the kind of the server that this CI job runs for, by its host."""
+    server = os.environ.get("GITHUB_SERVER_URL", "")
+    if server:  # runners of Gitea and Forgejo set it as well
+        is_gitea = os.environ.get("GITEA_ACTIONS") or os.environ.get("FORGEJO_ACTIONS")
+        return {_host(server): "gitea" if is_gitea else "github"}
+    server = os.environ.get("CI_SERVER_URL", "")
+    return {_host(server): "gitlab"} if server else {}
+
+
+def _host(address: str) -> str:
+    return address.partition("://")[2].partition("/")[0]
+
+
+def forges_for(
+    folder: Path,
+) -> Callable[[ForgeSettings, ForgePlace], AbstractAsyncContextManager[Forge]]:
+    """Return what opens a forge for a person; relative files of secrets start from `folder`."""
+
+    @asynccontextmanager
+    async def opened(settings: ForgeSettings, place: ForgePlace) -> AsyncIterator[Forge]:
+        credential = credential_for(settings, place.kind, folder=folder)
+        async with open_forge(place, credential, clock=SystemClock()) as forge:
+            yield forge
+
+    return opened
+
+
+def credential_for(settings: ForgeSettings, kind: str, *, folder: Path) -> ForgeCredential:
+    """Return what to show to a forge, empty where nothing was given.
+
+    Raises:
+        ConfigError: A place that was named for a secret does not hold one.
+    """
+
+    def kept(ref: SecretRef | None, name: str) -> Secret | None:
+        return read_secret(ref, where=f"forge.{name}", folder=folder) if ref is not None else None
+
+    ca = settings.ca or None
+    if settings.app_id:
+        key = kept(settings.app_key, "app.private-key")
+        return ForgeCredential(app_id=settings.app_id, app_key=key, ca=ca)
+    if settings.token is not None:
+        return ForgeCredential(token=kept(settings.token, "token"), ca=ca)
+    app_id, app_key = os.environ.get(APP_ID, ""), os.environ.get(APP_KEY, "")
+    if kind == "github" and app_id and app_key:
+        return ForgeCredential(app_id=app_id, app_key=Secret(app_key), ca=ca)
+    for name in ("PILOTFISH_FORGE_TOKEN", *_VARIABLES.get(kind, ())):
+        if os.environ.get(name):
+            return ForgeCredential(token=Secret(os.environ[name]), ca=ca)
+    job = os.environ.get("CI_JOB_TOKEN", "")
+    if kind == "gitlab" and job:
+        return ForgeCredential(token=Secret(job), job=True, ca=ca)
+    return ForgeCredential(ca=ca)

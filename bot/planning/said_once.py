@@ -1,0 +1,48 @@
+"""What is said in a comment on a proposal, each once: it was edited, it was closed.
+
+Everything else stands in the body, which is edited in place (`peers.md` 3.4: never comment when
+the body can be edited). A hidden mark says which comment it is.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bot.planning.remembered import ChangeRecord
+
+_MOST_ROWS = 20
+
+
+def edited_by_person(word: str) -> str:
+    """Say that a branch with a person's commit is left alone from now on."""
+    return (
+        "<!-- pilotfish:note edited -->\n"
+        f"Somebody else committed to this branch, so it is theirs now: Pilotfish writes nothing "
+        f"more to it, and this {word} is not brought up to date. To give it back, comment "
+        "`/recreate` (those commits are thrown away), or close it and delete the branch.\n"
+    )
+
+
+def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
+    """Say what a close recorded and how to undo it."""
+    rows = sorted({f"- `{_plain(one.new)}` for {_plain(one.policy)}" for one in changes})
+    shown = rows[:_MOST_ROWS]
+    if len(rows) > len(shown):
+        shown.append(f"- and {len(rows) - len(shown)} more")
+    listed = "\n".join(shown)
+    return (
+        "<!-- pilotfish:note closed -->\n"
+        f"Closed without merging, so exactly this is not proposed again:\n\n{listed}\n\n"
+        f"Something newer is. To take it back, reopen this {word}, or comment `/unhold IMAGE` on "
+        "an open one (`pilotfish unhold` does the same).\n"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return a value of a file or registry as it may stand in Markdown, in code or outside."""
+    return "".join(sign if sign.isalnum() or sign in ".:/_+-" else "?" for sign in text)

@@ -1,0 +1,328 @@
+"""Does the steps on a forge: push, open, edit, close; each safe to repeat.
+
+Git comes first and the forge second, so that a run that ends in between leaves a branch of ours
+without a proposal, which the next run opens, or a body that is behind, which it writes. After a
+lost answer the forge is asked what became of it before anything is created again (faults FF1 to
+FF3). What the body shows is written only when its digest changed (invariant I9).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from bot.errors import ConflictError, ProductError, UnavailableError
+from bot.forges.forge import AlreadyOpenError, Proposal, RateLimitedError, State, Text
+from bot.git.names import Sha
+from bot.git.trailers import with_trailers
+from bot.planning.message import trailers
+from bot.planning.metadata import Metadata, with_notice, with_replaced
+from bot.planning.proposal_text import (
+    ProposalFacts,
+    body,
+    generation,
+    labels,
+    title,
+    with_metadata,
+)
+from bot.planning.said_once import closed_by_person, edited_by_person
+from bot.proposals.carry_out import Outcome, Writing, edited_files, failed, make_commit, refused
+from bot.proposals.lifecycle import Operation, Step, changes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from bot.clock import Clock
+    from bot.forges.forge import BaseRules, Forge
+    from bot.git.remote import Remote
+    from bot.planning.plan import PlannedProposal
+    from bot.planning.release_notes import NotesOf
+    from bot.proposals.standing import Known, OnForge
+
+_log = logging.getLogger(__name__)
+_HOUR_S = 3600
+_LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
+STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
+
+
+@dataclass(slots=True, kw_only=True)
+class Proposer:
+    """One base of one repository on one forge, for the length of a run.
+
+    `facts_of` gives what the text shows beside the plan; `notes_of` looks release notes up and
+    is asked only when a text is to be written. `rules` is what the base demands.
+    """
+
+    forge: Forge
+    remote: Remote
+    writing: Writing
+    known: OnForge
+    base: str
+    clock: Clock
+    rules: Callable[[], Awaitable[BaseRules]]
+    facts_of: Callable[[Step, str], Awaitable[ProposalFacts]]
+    notes_of: Callable[[PlannedProposal], Awaitable[tuple[NotesOf, ...]]]
+    prefix: str = "chore(images)"
+    _stopped: RateLimitedError | None = field(default=None)
+
+    async def carry_out(self, steps: Iterable[Step]) -> list[Outcome]:
+        """Do `steps` in order; one that fails is told and the others go on.
+
+        Raises:
+            ConflictError: A branch moved under us; the plan is to be made again.
+        """
+        outcomes: list[Outcome] = []
+        for step in steps:
+            try:
+                if self._stopped is not None:
+                    raise self._stopped
+                outcomes.append(await self._do(step))
+            except ConflictError:
+                raise
+            except ProductError as fault:
+                if isinstance(fault, RateLimitedError):
+                    self._stopped = fault
+                _log.warning("step failed", extra={"branch": step.branch})
+                outcomes.append(Outcome(step=step, number=step.number, problem=failed(step, fault)))
+        await self._link_successors(outcomes)
+        return [self._with_url(one) for one in outcomes]
+
+    def _with_url(self, outcome: Outcome) -> Outcome:
+        if outcome.number:
+            outcome.url = self.forge.links.proposal(outcome.number)
+        return outcome
+
+    async def _do(self, step: Step) -> Outcome:
+        match step.operation:
+            case Operation.CLOSED:
+                return await self._close(step)
+            case Operation.REFUSED:
+                return Outcome(step=step, problem=refused(step))
+            case Operation.OPENED if step.planned is not None:
+                return await self._open(step, step.planned)
+            case Operation.REFRESHED if step.planned is not None:
+                return await self._refresh(step, step.planned)
+            case Operation.UNCHANGED if step.planned is not None and step.number:
+                return await self._rewrite_if_stale(step, step.planned, step.expected)
+            case Operation.LEFT if step.number:
+                await self._tell_edited(step)
+            case Operation.IGNORED:
+                await self._tell_closed(step)
+        updates = step.planned.updates if step.planned else ()
+        return Outcome(step=step, head=step.expected, number=step.number, updates=updates)
+
+    # Commits
+
+    async def _head_for(self, step: Step, planned: PlannedProposal) -> Sha | None:
+        """Put what is planned on the branch, and return its head; nothing to change is `None`."""
+        expected = Sha(step.expected) if step.expected else None
+        if step.stands and expected is not None:
+            return expected
+        made = await self._make_commit(planned)
+        if made is not None:
+            await self.remote.push(step.branch, made, expected=expected)
+        return made
+
+    async def _make_commit(self, planned: PlannedProposal) -> Sha | None:
+        signed_there = self.forge.abilities.signed_commits and self.writing.signing is None
+        if signed_there and (await self.rules()).requires_signatures:
+            return await self._commit_there(planned)
+        return await make_commit(
+            self.remote, self.writing, planned.key, planned.title_name, planned.updates
+        )
+
+    async def _commit_there(self, planned: PlannedProposal) -> Sha | None:
+        """Have the forge make the commit, so that it carries the forge's signature."""
+        edits = await edited_files(self.remote, self.writing.base, planned.updates)
+        before = await self.remote.read(self.writing.base, sorted(edits))
+        if edits == before:
+            return None
+        text = self.writing.message(planned.title_name, planned.updates)
+        text = with_trailers(text, trailers(planned.key, changes_of(planned)))
+        branch = STAGING_PREFIX + planned.branch.rpartition("/")[2]
+        left = (await self.remote.heads(branch)).get(branch)
+        if left is not None:  # a run ended between making and deleting it
+            await self.remote.delete(branch, expected=left)
+        made = await self.forge.commit(
+            branch, start=str(self.writing.base), files=edits, message=text
+        )
+        fetched = await self.remote.fetch(branch)
+        await self.remote.delete(branch, expected=fetched[branch])
+        return Sha(made)
+
+    # Proposals
+
+    async def _open(self, step: Step, planned: PlannedProposal) -> Outcome:
+        head = await self._head_for(step, planned)
+        if head is None:
+            return Outcome(step=step)
+        text, metadata = await self._text(step, planned, str(head), pushed=True)
+        opened = await self._open_once(step.branch, text)
+        if metadata.labels and not self.forge.abilities.labels_on_open:
+            await self._decorate(opened.number, metadata.labels)
+        return Outcome(step=step, head=str(head), number=opened.number, updates=planned.updates)
+
+    async def _open_once(self, branch: str, text: Text) -> Proposal:
+        """Open it, or find the one that a lost answer or another run opened."""
+        try:
+            return await self.forge.open(branch, self.base, text)
+        except AlreadyOpenError as fault:
+            found = await self._look_up(branch, patient=True)
+            if found is None:
+                raise UnavailableError(fault.what, where=fault.where, hint=fault.hint) from fault
+        except UnavailableError as fault:
+            if isinstance(fault, RateLimitedError):
+                raise
+            found = await self._look_up(branch, patient=False)
+            if found is None:
+                raise
+        await self.forge.edit(found.number, title=text.title, body=text.body)
+        return found
+
+    async def _look_up(self, branch: str, *, patient: bool) -> Proposal | None:
+        for wait_s in (0.0, _LAG_S) if patient else (0.0,):
+            if wait_s:
+                await self.clock.sleep(wait_s)
+            for one in await self.forge.proposals_of(branch):
+                if one.state is State.OPEN and one.ours and one.own_repository:
+                    return one
+        return None
+
+    async def _decorate(self, number: int, names: Iterable[str]) -> None:
+        """Set labels; a proposal without them is a proposal all the same (FF14)."""
+        try:
+            await self.forge.set_labels(number, add=tuple(names))
+        except RateLimitedError:
+            raise
+        except ProductError as fault:
+            _log.warning("labels were not set", extra={"number": number, "why": fault.what})
+
+    async def _refresh(self, step: Step, planned: PlannedProposal) -> Outcome:
+        head = await self._head_for(step, planned)
+        if head is None:
+            return Outcome(step=step, number=step.number)
+        text, metadata = await self._text(step, planned, str(head), pushed=True)
+        await self.forge.edit(step.number, title=text.title, body=text.body)
+        await self._relabel(step, metadata)
+        return Outcome(step=step, head=str(head), number=step.number, updates=planned.updates)
+
+    async def _rewrite_if_stale(self, step: Step, planned: PlannedProposal, head: str) -> Outcome:
+        """Write the body again when what it shows is no longer so."""
+        before = self._recorded(step)
+        facts = await self.facts_of(step, head)
+        outcome = Outcome(step=step, head=head, number=step.number, updates=planned.updates)
+        if before is not None and before.head == head:
+            if before.generation == generation(planned, facts):
+                return outcome
+            outcome.rewritten = True
+        text, metadata = await self._text(step, planned, head, pushed=False)
+        await self.forge.edit(step.number, title=text.title, body=text.body)
+        await self._relabel(step, metadata)
+        outcome.rewritten = True
+        return outcome
+
+    async def _relabel(self, step: Step, metadata: Metadata) -> None:
+        before = self._recorded(step)
+        was, wanted = set(before.labels if before else ()), set(metadata.labels)
+        if was != wanted:
+            await self.forge.set_labels(
+                step.number, add=sorted(wanted - was), remove=sorted(was - wanted)
+            )
+
+    def _recorded(self, step: Step) -> Metadata | None:
+        known = self.known.open.get(step.branch)
+        return known.metadata if known is not None else None
+
+    async def _text(
+        self, step: Step, planned: PlannedProposal, head: str, *, pushed: bool
+    ) -> tuple[Text, Metadata]:
+        """Return what the proposal shows for `head`, with what the next run must know."""
+        facts = await self.facts_of(step, head)
+        before = self._recorded(step)
+        now = self.clock.now()
+        earlier = before.pushed if before else ()
+        recent = tuple(one for one in earlier if (now - one).total_seconds() < _HOUR_S)
+        names = tuple(
+            dict.fromkeys(one[: self.forge.abilities.max_label_chars] for one in labels(planned))
+        )
+        metadata = Metadata(
+            key=planned.key,
+            base=self.base,
+            branch=step.branch,
+            head=head,
+            changes=changes_of(planned),
+            generation=generation(planned, facts),
+            pushed=(*recent, now) if pushed else recent,
+            labels=names,
+            automerge=before.automerge if before and before.head == head else "",
+            told=before.told if before else (),
+        )
+        shown = body(planned, replace(facts, notes=await self.notes_of(planned)))
+        heading = title(planned, prefix=self.prefix)[: self.forge.abilities.max_title_chars]
+        whole = with_metadata(shown, metadata, max_chars=facts.max_chars)
+        return Text(title=heading, body=whole, labels=names), metadata
+
+    # Ends
+
+    async def _close(self, step: Step) -> Outcome:
+        """Say why in the body, close, delete the branch: in this order, each safe to repeat."""
+        known = self.known.open.get(step.branch)
+        if step.number and known is not None:
+            await self._write_end(known, step.reason, notice=f"Closed by Pilotfish: {step.reason}.")
+            await self.forge.close(step.number)
+        if step.expected:
+            await self.remote.delete(step.branch, expected=Sha(step.expected))
+        return Outcome(step=step, number=step.number)
+
+    async def _write_end(self, known: Known, why: str, *, notice: str) -> None:
+        one = known.proposal
+        recorded = known.metadata or self._bare(known)
+        ended = replace(recorded, closed_why=why)
+        text = with_replaced(with_notice(one.body, notice), ended)
+        await self.forge.edit(one.number, title=one.title, body=text)
+
+    def _bare(self, known: Known) -> Metadata:
+        one = known.proposal
+        return Metadata(
+            key=one.branch, base=self.base, branch=one.branch, head=one.head, changes=frozenset()
+        )
+
+    async def _link_successors(self, outcomes: list[Outcome]) -> None:
+        """Name the proposal that took a closed one's place, once it has a number."""
+        numbers = {one.step.branch: one.number for one in outcomes if one.number}
+        for outcome in outcomes:
+            step = outcome.step
+            number = numbers.get(step.successor, 0)
+            known = self.known.open.get(step.branch)
+            if not number or known is None or outcome.problem is not None:
+                continue
+            notice = f"Closed by Pilotfish: superseded by {self.forge.abilities.sign}{number}."
+            try:
+                await self._write_end(known, step.reason, notice=notice)
+            except ProductError as fault:
+                _log.warning("the successor was not named", extra={"why": fault.what})
+
+    # What is said once
+
+    async def _tell_edited(self, step: Step) -> None:
+        known = self.known.open.get(step.branch)
+        if known is not None:
+            await self._tell(known, "edited", edited_by_person(self.forge.abilities.word))
+
+    async def _tell_closed(self, step: Step) -> None:
+        known = self.known.ended.get(step.branch)
+        if known is not None and known.closed_by_person:
+            await self._tell(
+                known, "closed", closed_by_person(known.changes, self.forge.abilities.word)
+            )
+
+    async def _tell(self, known: Known, what: str, says: str) -> None:
+        """Comment once: it is written down first, so that a crash never says it twice."""
+        recorded = known.metadata
+        if recorded is None or what in recorded.told:
+            return
+        one = known.proposal
+        text = with_replaced(one.body, replace(recorded, told=(*recorded.told, what)))
+        await self.forge.edit(one.number, title=one.title, body=text)
+        await self.forge.comment(one.number, says)

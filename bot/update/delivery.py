@@ -1,0 +1,290 @@
+"""One base of a remote, from its tip to what is delivered: commits, branches, proposals.
+
+`deliver: commit` and `branch` and proposals on plain Git need the remote alone; proposals on a
+forge are the desk's (`bot/update/on_forge.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bot.config.model import Delivery, UpdateRule
+from bot.config.slugs import slug
+from bot.errors import AccessError, ConfigError, ConflictError, Problem, ProductError, Severity
+from bot.planning.grouping import BRANCH_PREFIX
+from bot.planning.plan import PlannedProposal, Update
+from bot.proposals.branches import examine
+from bot.proposals.carry_out import (
+    Outcome,
+    Writing,
+    carry_out,
+    forget_gone,
+    make_commit,
+    remember,
+)
+from bot.proposals.lifecycle import Circumstances, OpenBranch, Step, decide
+from bot.update.on_forge import Desk, no_notes
+from bot.update.report import CommitMade, Past, Report, Request, World
+from bot.update.tree_plan import plan_tree
+from bot.update.trees import CommitTree
+from bot.update.writing import writing_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.git.names import Sha
+    from bot.git.remote import Remote
+    from bot.planning.remembered import Remembered
+    from bot.proposals.notes import NoteBook
+    from bot.update.configuration import Configured
+    from bot.update.forge_opening import ForgeDoor
+    from bot.update.survey import Asker, Bound, Survey
+
+
+@dataclass(slots=True, kw_only=True)
+class BaseRun:
+    """One base of one remote, from its tip to what is delivered."""
+
+    remote: Remote
+    request: Request
+    world: World
+    configured: Configured
+    asker: Asker
+    at_forge: ForgeDoor
+    base: str
+    tip: Sha
+    others: dict[str, Sha]
+    several: bool
+    desk: Desk | None = None
+
+    async def carry_through(self, whole: Report, notes: NoteBook) -> None:
+        """Plan and deliver, and add what was done to `whole`."""
+        found, report = await plan_tree(
+            CommitTree(remote=self.remote, commit=self.tip, branch=self.base),
+            self.configured,
+            self.request,
+            self.world,
+            asker=self.asker,
+            past=Past(history=(self.remote, self.tip), remembered=notes.remembered),
+            base=self.base,
+            prepare=self._look_at_forge,
+        )
+        writing = writing_for(
+            self.configured, self.remote, base=self.tip, now=self.world.clock.now()
+        )
+        await self._deliver_commits(found, writing, report)
+        await self._deliver_proposals(found, writing, report, notes)
+        whole.join(report)
+
+    async def _look_at_forge(self, bound: Bound, past: Past) -> tuple[Past, list[Problem]]:
+        """Read what stands on the forge, when something bound is to be proposed there.
+
+        Raises:
+            ConfigError: No proposal can be opened; a plan tells it and goes on.
+        """
+        rules = {one.update.name: one.update for one in bound.bindings}.values()
+        if not any(self._delivery(rule) is Delivery.PULL_REQUEST for rule in rules):
+            return past, []
+        try:
+            forge = await self.at_forge.open()
+            if forge is None:
+                return past, []
+            self.desk = Desk(forge=forge, base=self.base, clock=self.world.clock)
+            await self.desk.look()
+        except (ConfigError, AccessError) as fault:
+            if not self.request.dry_run:
+                raise
+            self.desk = None
+            return past, [_told(fault)]
+        remembered = self.desk.memory(past.remembered)
+        return replace(past, remembered=remembered, recorded_by=self.desk.recorded_by), []
+
+    def _delivery(self, rule: UpdateRule) -> Delivery:
+        return self.request.deliver or rule.deliver
+
+    def _delivered(self, found: Survey, kind: Delivery) -> dict[str, list[Update]]:
+        """Return the updates that are delivered as `kind`, by their update's name."""
+        chosen: dict[str, list[Update]] = {}
+        for one in found.plan.updates:
+            rule = one.binding.update
+            if self._delivery(rule) is kind:
+                chosen.setdefault(rule.name, []).append(one)
+        return chosen
+
+    async def _deliver_commits(self, found: Survey, writing: Writing, report: Report) -> None:
+        """Make one commit per update on the base, each on top of the one before."""
+        parent = self.tip
+        for name, updates in self._delivered(found, Delivery.COMMIT).items():
+            if self.request.dry_run:
+                report.commits.append(CommitMade(branch=self.base, sha="", update=name))
+                continue
+            try:
+                made = await make_commit(self.remote, writing.on(parent), name, name, updates)
+                if made is None:
+                    continue
+                await self.remote.push(self.base, made, expected=parent)
+            except ConflictError:
+                raise
+            except ProductError as fault:
+                report.problems.append(self._not_committed(name, fault))
+                continue
+            report.commits.append(CommitMade(branch=self.base, sha=made, update=name))
+            parent = made
+
+    def _not_committed(self, name: str, fault: ProductError) -> Problem:
+        return Problem(
+            severity=Severity.ERROR,
+            message=f"the update {name} could not be committed to {self.base}: {fault.what}",
+            file=fault.where or self.base,
+            hint=fault.hint,
+        )
+
+    async def _deliver_proposals(
+        self, found: Survey, writing: Writing, report: Report, notes: NoteBook
+    ) -> None:
+        standing = await examine(self.remote, self.tip, self._branches_of_this_base())
+        planned = self._planned(found)
+        branches = [one for one in planned if self._delivery(one.update) is Delivery.BRANCH]
+        proposed = [one for one in planned if one not in branches]
+        if self.desk is not None:
+            own = {one.branch for one in branches} | self._pushed_branches()
+            theirs = {name: one for name, one in standing.items() if name not in own}
+            standing = {name: one for name, one in standing.items() if name in own}
+            await self._propose(
+                found, proposed, theirs, writing=writing, report=report, notes=notes
+            )
+            proposed = []
+        frozen = {
+            one.key
+            for one in branches
+            if one.branch in standing and one.key in found.unknown_updates
+        }
+        steps = decide(
+            [one for one in [*proposed, *branches] if one.key not in frozen],
+            standing,
+            notes.remembered,
+            self._around(found),
+        )
+        steps = self._narrowed(steps)
+        if self.request.dry_run:
+            report.steps += [_undone(step) for step in steps]
+            return
+        outcomes = await carry_out(steps, self.remote, writing)
+        report.steps += outcomes
+        report.problems += [one.problem for one in outcomes if one.problem is not None]
+        problem = await notes.try_change(
+            lambda known: self._remembered(known, outcomes, steps, found.plan.undated),
+            message="Remember proposals",
+        )
+        if problem is not None:
+            report.problems.append(problem)
+
+    async def _propose(
+        self,
+        found: Survey,
+        planned: list[PlannedProposal],
+        standing: dict[str, OpenBranch],
+        *,
+        writing: Writing,
+        report: Report,
+        notes: NoteBook,
+    ) -> None:
+        """Bring the forge's proposals in line with the plan."""
+        desk = self.desk
+        if desk is None:
+            return
+        planned = list(await desk.look_at(planned))
+        standing = desk.standing(standing)
+        steps = decide(
+            planned,
+            standing,
+            desk.memory(notes.remembered),
+            replace(
+                self._around(found),
+                opened=desk.known.opened,
+                wishes=desk.wishes,
+                up_to_date=await desk.takes_only_its_tip(standing),
+            ),
+        )
+        steps = self._narrowed(steps)
+        if self.request.dry_run:
+            report.steps += [desk.undone(step) for step in steps]
+            return
+        outcomes = await desk.carry_out(
+            steps,
+            remote=self.remote,
+            writing=writing,
+            held=found.plan.held,
+            notes_of=no_notes,
+        )
+        report.steps += outcomes
+        report.problems += [one.problem for one in outcomes if one.problem is not None]
+
+    def _around(self, found: Survey) -> Circumstances:
+        return Circumstances(
+            limits=self.configured.config.limits,
+            now=self.world.clock.now(),
+            unknown_keys=found.unknown_keys | found.unknown_updates,
+        )
+
+    def _narrowed(self, steps: list[Step]) -> list[Step]:
+        """Leave alone what a narrowed run did not look at."""
+        if self.request.only or self.request.below:
+            return [step for step in steps if step.planned is not None]
+        return steps
+
+    def _pushed_branches(self) -> set[str]:
+        return {rule.push_branch for rule in self.configured.config.updates if rule.push_branch}
+
+    def _remembered(
+        self,
+        known: Remembered,
+        outcomes: list[Outcome],
+        steps: list[Step],
+        undated: Sequence[tuple[str, str, str]],
+    ) -> Remembered:
+        now = self.world.clock.now()
+        after = remember(known, outcomes, now).with_seen(undated, now)
+        if self.desk is not None or self.request.only or self.request.below or self.several:
+            return after
+        return forget_gone(after, self.others, steps)
+
+    def _branches_of_this_base(self) -> dict[str, Sha]:
+        if not self.several:
+            return self.others
+        own = f"{BRANCH_PREFIX}{slug(self.base)}/"
+        pushed = self._pushed_branches()
+        return {
+            name: sha for name, sha in self.others.items() if name.startswith(own) or name in pushed
+        }
+
+    def _planned(self, found: Survey) -> list[PlannedProposal]:
+        """Return the proposals to deliver; `deliver: branch` makes one per update."""
+        planned = [
+            one
+            for one in found.plan.proposals
+            if self._delivery(one.update) is Delivery.PULL_REQUEST
+        ]
+        for name, updates in self._delivered(found, Delivery.BRANCH).items():
+            rule = updates[0].binding.update
+            planned.append(
+                PlannedProposal(
+                    key=name,
+                    title_name=name,
+                    branch=rule.push_branch or f"{BRANCH_PREFIX}{slug(name)}",
+                    update=rule,
+                    updates=tuple(updates),
+                )
+            )
+        return planned
+
+
+def _told(fault: ProductError) -> Problem:
+    return Problem(severity=Severity.ERROR, message=fault.what, file=fault.where, hint=fault.hint)
+
+
+def _undone(step: Step) -> Outcome:
+    return Outcome(
+        step=step, head=step.expected, updates=step.planned.updates if step.planned else ()
+    )
