@@ -1,0 +1,1 @@
+"""What changed between two images: their source, its releases, the link that compares."""
