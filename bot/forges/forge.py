@@ -61,7 +61,10 @@ class Abilities:
     `labels_on_open`: the call that opens a proposal sets its labels. `own_automerge`: it merges
     by itself once what the base requires has passed. `shared_comments`: one listing gives the
     comments of all proposals. `signed_commits`: commits that its API makes are signed by it.
-    `word` and `sign` are what people call a proposal and its number: "pull request", "#".
+    `tells_automerge`: its answers say whether a proposal will be merged by itself; else
+    `Proposal.automerge` is always false. `automerge_keeps_head`: it forgets to merge by itself
+    once anybody pushes to the proposal. `word` and `sign` are what people call a proposal and
+    its number: "pull request", "#".
     """
 
     word: str = "pull request"
@@ -69,6 +72,8 @@ class Abilities:
     drafts: bool = True
     labels_on_open: bool = False
     own_automerge: bool = True
+    tells_automerge: bool = True
+    automerge_keeps_head: bool = False
     shared_comments: bool = True
     signed_commits: bool = True
     statuses: bool = True
@@ -242,14 +247,17 @@ class Forge(Protocol):
 
     Every method raises `AccessError` (`NotFoundError` among them), `UnavailableError`
     (`RateLimitedError` among them) or `RefusedError` besides what it names; none of their texts
-    holds a token. `requests` counts what was sent so far.
+    holds a token.
     """
 
     kind: str
     where: str
     abilities: Abilities
     links: Links
-    requests: int
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
 
     async def account(self) -> Account:
         """Return who we are; asked once."""
