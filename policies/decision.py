@@ -22,7 +22,8 @@ class TagHold:
 
     Covers `tag` alone; or everything above `above` (exclusive) up to `up_to` (inclusive) by
     the policy's order, either end open when None; or every tag whose step from the written one
-    is of `level` (major, minor, patch); or, with `all`, every tag. Ends at `until`.
+    is of `level` (major, minor, patch), with `tag` only those that are no such step from it; or,
+    with `all`, every tag. Ends at `until`.
     """
 
     tag: str | None = None

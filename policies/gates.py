@@ -211,8 +211,7 @@ class _Walk:
         if hold.all or tag in {hold.tag, hold.up_to}:
             return ""
         if hold.level is not None:
-            is_such = self.current is not None and update_type(self.current, tag) == hold.level
-            return f" (every {hold.level} step)" if is_such else None
+            return self._covers_step(hold, tag)
         if hold.above is None and hold.up_to is None:
             return None
         doubt = ""
@@ -227,6 +226,13 @@ class _Walk:
             elif order != side:
                 return None
         return doubt
+
+    def _covers_step(self, hold: TagHold, tag: str) -> str | None:
+        if self.current is None or update_type(self.current, tag) != hold.level:
+            return None
+        if hold.tag is None:
+            return f" (every {hold.level} step)"
+        return None if update_type(hold.tag, tag) == hold.level else f" (as {hold.tag} is)"
 
     def _jump(self, candidate: Candidate) -> Held | None:
         most, current = self.gates.max_jump, self.current

@@ -32,8 +32,8 @@ class HoldRecord:
     """A person's, a close's or a failed rollout's "not this one".
 
     Exactly one of these is said: `tag` (this one), `above` and `up_to` (every one above the
-    first up to the second), `level` (every major, minor or patch step from what is written), or
-    none, which holds everything of the policy. `update` limits it to one update, empty for all.
+    first up to the second), `level` (every major, minor or patch step from what is written; with
+    `tag` those of its own major alone), or none, which holds everything of the policy. `update` limits it to one update, empty for all.
     """
 
     policy: str
@@ -51,7 +51,7 @@ class HoldRecord:
     def what(self) -> str:
         """Say which tags are held."""
         if self.tag:
-            return self.tag
+            return f"{self.level} {self.tag} and what follows it" if self.level else self.tag
         if self.up_to:
             return f"above {self.above} up to {self.up_to}"
         if self.level:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import ConflictError, ProductError, UnavailableError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
+_TOLD_WITHIN = timedelta(days=7)  # an older close is not answered any more; arbitrary
 _LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
 STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
@@ -86,6 +88,7 @@ class Proposer:
                 _log.warning("step failed", extra={"branch": step.branch})
                 outcomes.append(Outcome(step=step, number=step.number, problem=failed(step, fault)))
         await self._link_successors(outcomes)
+        await self._tell_closed()
         return [self._with_url(one) for one in outcomes]
 
     def _with_url(self, outcome: Outcome) -> Outcome:
@@ -107,8 +110,6 @@ class Proposer:
                 return await self._rewrite_if_stale(step, step.planned, step.expected)
             case Operation.LEFT if step.number:
                 await self._tell_edited(step)
-            case Operation.IGNORED:
-                await self._tell_closed(step)
         updates = step.planned.updates if step.planned else ()
         return Outcome(step=step, head=step.expected, number=step.number, updates=updates)
 
@@ -310,12 +311,18 @@ class Proposer:
         if known is not None:
             await self._tell(known, "edited", edited_by_person(self.forge.abilities.word))
 
-    async def _tell_closed(self, step: Step) -> None:
-        known = self.known.ended.get(step.branch)
-        if known is not None and known.closed_by_person:
-            await self._tell(
-                known, "closed", closed_by_person(known.changes, self.forge.abilities.word)
-            )
+    async def _tell_closed(self) -> None:
+        """Say on each proposal that a person closed of late what that recorded."""
+        now = self.clock.now()
+        for known in self.known.everything:
+            when = known.proposal.closed
+            if not known.closed_by_person or when is None or now - when > _TOLD_WITHIN:
+                continue
+            says = closed_by_person(known.changes, self.forge.abilities.word)
+            try:
+                await self._tell(known, "closed", says)
+            except ProductError as fault:
+                _log.warning("a close was not answered", extra={"why": fault.what})
 
     async def _tell(self, known: Known, what: str, says: str) -> None:
         """Comment once: it is written down first, so that a crash never says it twice."""

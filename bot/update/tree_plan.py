@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.planning.closed_majors import closed_majors
 from bot.planning.holds import holds_in_force
 from bot.update.history import find_reverts
 from bot.update.report import Past, Report, Request, World
@@ -49,7 +50,8 @@ async def plan_tree(
         await find_reverts(*past.history, bound.bindings, past.recorded_by) if past.history else []
     )
     now = world.clock.now()
-    book = holds_in_force(past.remembered, reverts, now, bindings=bound.bindings)
+    found_out = [*reverts, *closed_majors(past.remembered.closed, bound.bindings)]
+    book = holds_in_force(past.remembered, found_out, now, bindings=bound.bindings)
     report.holds += book.records
     found = await survey(
         bound,

@@ -147,6 +147,15 @@ def test_a_hold_on_everything_names_the_best_alone() -> None:
     assert [held.tag for held in decision.held] == ["1.2.0"]
 
 
+def test_a_hold_of_a_major_lets_the_next_one_and_smaller_steps_through() -> None:
+    holds = [TagHold(level="major", tag="2.0.0")]
+    tags = ["1.0.0", "1.1.0", "2.0.0", "2.3.0"]
+
+    assert chosen(decided({}, "1.0.0", tags, holds=holds)) == "1.1.0"
+    assert chosen(decided({}, "1.0.0", [*tags, "3.0.0"], holds=holds)) == "3.0.0"
+    assert chosen(decided({}, "2.0.0", tags, holds=holds)) == "2.3.0"
+
+
 def test_a_hold_by_level_lets_smaller_steps_through() -> None:
     tags = ["1.0.0", "1.0.1", "1.1.0", "2.0.0"]
     holds = [TagHold(level="major", who="ada"), TagHold(level="minor", who="ada")]

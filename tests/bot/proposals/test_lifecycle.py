@@ -9,7 +9,13 @@ import pytest
 from bot.config.model import Limits, Schedule
 from bot.planning.grouping import group_updates
 from bot.planning.plan import PlannedProposal
-from bot.planning.remembered import ChangeRecord, ClosedRecord, ProposalRecord, Remembered
+from bot.planning.remembered import (
+    ChangeRecord,
+    ClosedRecord,
+    ProposalRecord,
+    Remembered,
+    UnholdRecord,
+)
 from bot.proposals.lifecycle import (
     Circumstances,
     OpenBranch,
@@ -19,6 +25,7 @@ from bot.proposals.lifecycle import (
     changes_of,
     decide,
 )
+from bot.proposals.wishes import Wishes
 from tests.bot.planning.situations import NOW, chosen
 
 HOUR = timedelta(hours=1)
@@ -35,6 +42,8 @@ def plan(name: str = "web", to: str = "1.1.0") -> PlannedProposal:
 WANTED = plan()
 CHANGES = changes_of(WANTED)
 OTHER = changes_of(plan(to="1.0.5"))
+ALL = "updates:\n- {name: default, group: all}\n"
+WEB = frozenset({"pilotfish/web"})
 RECORD = ProposalRecord(
     key="web",
     branch="pilotfish/web",
@@ -53,7 +62,8 @@ def branch(
     standing: Standing, changes: frozenset[ChangeRecord] = CHANGES, *, conflicts: bool = False
 ) -> OpenBranch:
     """Return the proposal's branch as it is found."""
-    kept = changes if standing in {Standing.OURS, Standing.EDITED} else frozenset()
+    ours = {Standing.OURS, Standing.EDITED, Standing.UNPROPOSED, Standing.REFUSED}
+    kept = changes if standing in ours else frozenset()
     return OpenBranch(
         branch="pilotfish/web",
         head="h",
@@ -97,6 +107,12 @@ def decided(
         (branch(Standing.FOREIGN), OPEN, "refused"),
         (branch(Standing.MERGED), NOTHING, "opened"),
         (branch(Standing.MERGED), OPEN_OLDER, "opened"),
+        (branch(Standing.MERGED), CLOSED, "closed"),
+        (branch(Standing.UNPROPOSED), NOTHING, "opened"),
+        (branch(Standing.UNPROPOSED, OTHER), NOTHING, "opened"),
+        (branch(Standing.UNPROPOSED), CLOSED, "closed"),
+        (branch(Standing.REFUSED), CLOSED, "ignored"),
+        (branch(Standing.REFUSED, OTHER), NOTHING, "opened"),
     ],
 )
 def test_what_is_wanted_meets_what_stands(
@@ -118,6 +134,10 @@ def test_what_is_wanted_meets_what_stands(
         (Standing.EDITED, False, "left"),
         (Standing.FOREIGN, True, "left"),
         (Standing.FOREIGN, False, "left"),
+        (Standing.UNPROPOSED, True, "closed"),
+        (Standing.UNPROPOSED, False, "unchanged"),
+        (Standing.REFUSED, True, "ignored"),
+        (Standing.REFUSED, False, "ignored"),
     ],
 )
 def test_what_is_no_longer_wanted_goes_only_when_that_is_known(
@@ -159,6 +179,79 @@ def test_a_close_counts_for_other_lines_of_the_same_change() -> None:
     memory = Remembered(closed=(ClosedRecord(key="web", when=NOW, changes=moved),))
     (step,) = decided([WANTED], None, memory)
     assert step.operation is Operation.IGNORED
+
+
+def test_of_a_closed_group_only_what_is_new_comes_again() -> None:
+    lines = (
+        "- image: web:1.0.0 # pilotfish: semver >=1\n- image: api:1.0.0 # pilotfish: semver >=1\n"
+    )
+
+    def grouped(web: str, api: str) -> PlannedProposal:
+        made = [
+            one
+            for name, to in (("web", web), ("api", api))
+            for one in chosen(lines, [to], config=ALL).updates
+            if one.binding.image == name
+        ]
+        (one,), _ = group_updates(made, base="main")
+        return one
+
+    memory = Remembered(
+        closed=(
+            ClosedRecord(key="all", when=NOW, changes=tuple(changes_of(grouped("1.1.0", "1.2.0")))),
+        )
+    )
+    (step,) = decided([grouped("1.1.0", "1.3.0")], None, memory)
+    assert step.operation is Operation.OPENED
+    assert step.planned is not None
+    assert [(u.binding.image, u.to_tag) for u in step.planned.updates] == [("api", "1.3.0")]
+    assert [(u.binding.image, u.to_tag) for u in step.ignored] == [("web", "1.1.0")]
+
+
+def test_an_unhold_after_a_close_lets_it_come_again() -> None:
+    lifted = replace(CLOSED, unholds=(UnholdRecord(policy="web", who="ada", when=NOW),))
+    (step,) = decided([WANTED], None, lifted)
+    assert step.operation is Operation.OPENED
+
+
+def test_what_a_person_opened_again_is_wanted() -> None:
+    (step,) = decided([WANTED], branch(Standing.OURS), CLOSED)
+    assert step.operation is Operation.UNCHANGED
+
+
+@pytest.mark.parametrize(
+    ("found", "wishes", "up_to_date", "operation"),
+    [
+        (replace(branch(Standing.OURS), behind=True), Wishes(), False, "unchanged"),
+        (replace(branch(Standing.OURS), behind=True), Wishes(), True, "refreshed"),
+        (replace(branch(Standing.OURS), behind=True), Wishes(rebase=WEB), False, "refreshed"),
+        (branch(Standing.OURS), Wishes(rebase=WEB), False, "unchanged"),
+        (branch(Standing.EDITED), Wishes(rebase=WEB), False, "left"),
+        (branch(Standing.EDITED), Wishes(recreate=WEB), False, "refreshed"),
+        (branch(Standing.FOREIGN), Wishes(recreate=WEB), False, "refused"),
+    ],
+)
+def test_a_branch_is_made_on_the_tip_when_the_base_or_a_person_asks(
+    found: OpenBranch, wishes: Wishes, up_to_date: bool, operation: str
+) -> None:
+    around = Circumstances(limits=PLENTY, now=NOW, wishes=wishes, up_to_date=up_to_date)
+    (step,) = decide([WANTED], {found.branch: found}, NOTHING, around)
+    assert step.operation.value == operation
+
+
+def test_only_a_branch_that_holds_what_is_planned_needs_no_push() -> None:
+    (step,) = decided([WANTED], branch(Standing.UNPROPOSED))
+    assert step.stands
+    (step,) = decided([WANTED], branch(Standing.UNPROPOSED, OTHER))
+    assert not step.stands
+
+
+def test_a_proposal_whose_changes_moved_names_its_successor() -> None:
+    older = replace(branch(Standing.OURS), branch="pilotfish/older", key="older")
+    around = Circumstances(limits=PLENTY, now=NOW)
+    first, second = decide([WANTED], {older.branch: older}, NOTHING, around)
+    assert (first.operation, first.successor) == (Operation.CLOSED, WANTED.branch)
+    assert second.operation is Operation.OPENED
 
 
 def test_closing_comes_before_opening() -> None:
