@@ -37,16 +37,26 @@ _LOGIN_IN_URL = re.compile(r"(://)[^/\s@:\"']*:[^/\s@\"']+@")
 
 def remember_secret(text: str) -> None:
     """Mask `text` and its usual encodings in everything that `redact` sees from now on."""
-    if len(text) < _SHORTEST_S:
-        return
+    if len(text) >= _SHORTEST_S:
+        _known.update(_forms(text))
+
+
+def forget_secret(text: str) -> None:
+    """Mask `text` no longer: it has run out, and a long life makes many of its kind."""
+    _known.difference_update(_forms(text))
+
+
+def _forms(text: str) -> set[str]:
     raw = text.encode()
-    _known.add(text)
-    _known.add(urllib.parse.quote(text, safe=""))
-    _known.add(urllib.parse.quote_plus(text))
-    _known.add(json.dumps(text)[1:-1])
-    _known.add(base64.b64encode(raw).decode())
-    _known.add(base64.b64encode(raw).decode().rstrip("="))
-    _known.add(base64.urlsafe_b64encode(raw).decode())
+    return {
+        text,
+        urllib.parse.quote(text, safe=""),
+        urllib.parse.quote_plus(text),
+        json.dumps(text)[1:-1],
+        base64.b64encode(raw).decode(),
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode(),
+    }
 
 
 def redact(text: str) -> str:

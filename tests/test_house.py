@@ -184,7 +184,13 @@ def test_every_policy_is_a_stranger_to_the_others() -> None:
 
 
 def test_every_dependency_names_its_doors_and_they_use_it() -> None:
-    names = {"google-re2": "re2", "pyyaml": "yaml", "ruamel.yaml": "ruamel"}
+    names = {
+        "google-re2": "re2",
+        "pygithub": "github",
+        "python-gitlab": "gitlab",
+        "pyyaml": "yaml",
+        "ruamel.yaml": "ruamel",
+    }
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for requirement in SETTINGS["project"]["dependencies"]:
         (line,) = [one for one in text.splitlines() if one.strip().startswith(f'"{requirement}"')]
