@@ -108,6 +108,8 @@ def _as_json(what: str, considered: list[Considered], report: Report) -> dict[st
 
 
 def _field_json(one: Considered) -> dict[str, Any]:
+    from bot.planning.explanation import candidate_rows
+
     chosen = one.decision.chosen
     return {
         "file": one.binding.field.file,
@@ -121,39 +123,15 @@ def _field_json(one: Considered) -> dict[str, Any]:
         "floor": one.decision.floor,
         "candidates": [
             {"tag": tag, "value": value, "verdict": verdict, "reason": reason}
-            for tag, value, verdict, reason in _rows(one)
+            for tag, value, verdict, reason in candidate_rows(one)
         ],
     }
-
-
-def _rows(one: Considered) -> list[tuple[str, str, str, str]]:
-    """Return every tag with the first thing that rejected it: rule, gate, or a better one."""
-    held = {h.tag: h for h in one.decision.held}
-    rejected = {r.tag: r.reason for r in one.decision.rejected}
-    chosen = one.decision.chosen.tag if one.decision.chosen else None
-    rows: list[tuple[str, str, str, str]] = []
-    for verdict in one.selection.verdicts:
-        tag = verdict.tag
-        if tag == chosen:
-            rows.append((tag, verdict.value, "chosen", one.decision.reason))
-        elif tag in held:
-            until = held[tag].until
-            ends = f"; until {until.isoformat(timespec='minutes')}" if until else ""
-            needs = f"; needs {held[tag].needs}" if held[tag].needs and not until else ""
-            rows.append((tag, verdict.value, "held", held[tag].reason + ends + needs))
-        elif tag in rejected:
-            rows.append((tag, verdict.value, "rejected", rejected[tag]))
-        else:
-            word = "admitted" if verdict.admitted else "rejected"
-            rows.append((tag, verdict.value, word, verdict.reason))
-    order = {candidate.tag: number for number, candidate in enumerate(one.selection.ranking)}
-    rows.sort(key=lambda row: (row[2] != "chosen", row[2] != "held", order.get(row[0], len(order))))
-    return rows
 
 
 def _show(considered: list[Considered], report: Report, display: Display, *, every: bool) -> None:
     from bot.cli.draw import coloured, table
     from bot.cli.faults import tell_problems
+    from bot.planning.explanation import candidate_rows
 
     for one in considered:
         written = one.binding.field
@@ -164,7 +142,7 @@ def _show(considered: list[Considered], report: Report, display: Display, *, eve
         chosen = one.decision.chosen
         print(f"  chosen   {chosen.tag if chosen else '(stays as it is)'}: {one.decision.reason}")
         print(f"  floor    {one.decision.floor}")
-        rows = _rows(one)
+        rows = candidate_rows(one)
         shown = rows if every else rows[:_SHOWN]
         styles = ("bold", "", "yellow", "dim")
         table(("tag", "value", "verdict", "reason"), shown, display, styles=styles)
