@@ -248,7 +248,7 @@ def _literal(sign: str) -> str:
 def _linked(label: str, url: str, *, bare: bool = False) -> str:
     """Return the link; where the address may not be linked to it is shown as code."""
     if address(url):
-        return link(label, url)
+        return link(label + ZERO_WIDTH * (label[-1:] in _SIGNS), url)
     shown = short_address(url)
     if not shown:
         return label

@@ -18,7 +18,8 @@ _FRAGMENTS = [
     "https://github.com/acme/web/issues/9", "www.github.com/acme/web/pull/1", "example.org",
     "https://gitlab.example.org/a/b/-/issues/3", "[a](javascript:b)", "[a](https://example.org)",
     "[![a](b)](https://example.org/x)", "[skip ci]", "[ci skip]", "skip", " ci]", "\u200b",
-    "\u202e", "Pilotfish-Change: {}", "Pilotfish-Plan: x", "word", "*", "**", "_", "\x00", "é", "\u2028",
+    "\u202e", "Pilotfish-Change: {}", "Pilotfish-Plan: x", "word", "*", "**", "_",
+    "\x00", "é", "\u2028",
 ]  # fmt: skip
 NASTY = st.lists(st.sampled_from(_FRAGMENTS), max_size=12).map("".join) | st.text(max_size=40)
 """Texts of signs that mean something to a forge, in any order."""
