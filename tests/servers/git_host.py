@@ -104,7 +104,7 @@ class GitHost(HttpThread):
 
     def pushes(self) -> int:
         """Return how many pushes arrived, answered or not."""
-        return sum(1 for each in self.requests if _is_push(each))
+        return sum(1 for each in self.requests if is_push(each))
 
     def respond(self, request: SeenRequest) -> Response | None:
         if self.credentials and request.headers.get("authorization") != _basic(self.credentials):
@@ -130,40 +130,47 @@ class GitHost(HttpThread):
 
     def _next_fault(self, request: SeenRequest) -> _Fault | None:
         for fault in self._faults:
-            if _is_push(request) or not fault.pushes_only:
+            if is_push(request) or not fault.pushes_only:
                 self._faults.remove(fault)
                 return fault
         return None
 
     def _run_git(self, request: SeenRequest) -> Response:
-        headers = request.headers
-        environment = plain_environment(
-            self.folder,
-            GIT_PROJECT_ROOT=str(self.folder),
-            GIT_HTTP_EXPORT_ALL="1",
-            GIT_HTTP_MAX_REQUEST_BUFFER="1G",
-            GIT_CONFIG_GLOBAL="/dev/null",
-            PATH_INFO=request.path,
-            QUERY_STRING=request.raw_query,
-            REQUEST_METHOD=request.method,
-            CONTENT_TYPE=headers.get("content-type", ""),
-            CONTENT_LENGTH=str(len(request.body)),
-            HTTP_CONTENT_ENCODING=headers.get("content-encoding", ""),
-            GIT_PROTOCOL=headers.get("git-protocol", ""),
-            REMOTE_USER=self.credentials[0] if self.credentials else "",
-            REMOTE_ADDR="127.0.0.1",
-        )
-        done = subprocess.run(
-            ["git", "http-backend"],
-            env=environment,
-            input=request.body,
-            capture_output=True,
-            check=False,
-        )
-        return _parse_cgi(done.stdout)
+        user = self.credentials[0] if self.credentials else ""
+        return run_backend(self.folder, request, user=user)
 
 
-def _is_push(request: SeenRequest) -> bool:
+def run_backend(folder: Path, request: SeenRequest, *, user: str = "") -> Response:
+    """Let git answer a request for a bare repository under `folder`."""
+    headers = request.headers
+    environment = plain_environment(
+        folder,
+        GIT_PROJECT_ROOT=str(folder),
+        GIT_HTTP_EXPORT_ALL="1",
+        GIT_HTTP_MAX_REQUEST_BUFFER="1G",
+        GIT_CONFIG_GLOBAL="/dev/null",
+        PATH_INFO=request.path,
+        QUERY_STRING=request.raw_query,
+        REQUEST_METHOD=request.method,
+        CONTENT_TYPE=headers.get("content-type", ""),
+        CONTENT_LENGTH=str(len(request.body)),
+        HTTP_CONTENT_ENCODING=headers.get("content-encoding", ""),
+        GIT_PROTOCOL=headers.get("git-protocol", ""),
+        REMOTE_USER=user,
+        REMOTE_ADDR="127.0.0.1",
+    )
+    done = subprocess.run(
+        ["git", "http-backend"],
+        env=environment,
+        input=request.body,
+        capture_output=True,
+        check=False,
+    )
+    return _parse_cgi(done.stdout)
+
+
+def is_push(request: SeenRequest) -> bool:
+    """Tell whether a request brings commits."""
     # Before a push too large for one buffer, git asks with four bytes whether it may.
     here = request.method == "POST" and request.path.endswith(_PUSH)
     return here and len(request.body) > len("0000")
