@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FORBIDDEN, _TOO_MANY = 403, 429
 _LIMIT_WORDS = ("rate limit", "please wait a few minutes", "retry your request again later")
+_MOVED_WORDS = ("head branch was modified", "head sha", "expectedheadoid")
 ACTIONS_FIX = (
     'Turn on "Allow GitHub Actions to create and approve pull requests" in the settings under '
     "Actions, General, or give the token of a GitHub App"
@@ -169,7 +170,7 @@ def graphql_fault(errors: list[Row], *, where: str) -> ProductError:
             where=where,
             hint="Check what the token may do: contents and pull requests, both to write",
         )
-    if kind == "STALE_DATA" or "head sha" in said.lower() or "expectedheadoid" in said.lower():
+    if kind == "STALE_DATA" or any(words in said.lower() for words in _MOVED_WORDS):
         return HeadMovedError(
             f"the branch has moved: {said}", where=where, hint="The next run looks again"
         )
