@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bot.planning.plan import Considered
+    from bot.planning.remembered import HoldRecord
 
 _SHOWN = 15  # candidates that a reviewer reads; `pilotfish explain --all` has the rest
+_MOST_HELD = 50  # rows of one table; more are counted, arbitrary
 _FIELDS = 5  # marked fields of one policy that are explained; most have one
 
 
@@ -83,3 +85,30 @@ def _folded(one: Considered) -> str:
 def _html(value: str) -> str:
     """Return `value` for a place where Markdown may or may not be read."""
     return f"<code>{plain(value).replace(chr(92), '')}</code>"
+
+
+def holds_table(holds: Iterable[HoldRecord]) -> str:
+    """Return all that is held as a folded table."""
+    rows = sorted(holds, key=lambda one: (one.policy, one.when, one.what))
+    if not rows:
+        return "Nothing is held.\n"
+    lines = [
+        "<details>",
+        f"<summary>{len(rows)} held</summary>",
+        "",
+        "| Policy | Held | Why | By | Until |",
+        "|---|---|---|---|---|",
+        *(_held_line(one) for one in rows[:_MOST_HELD]),
+        *(["", f"and {len(rows) - _MOST_HELD} more"] if len(rows) > _MOST_HELD else []),
+        "",
+        "</details>",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _held_line(one: HoldRecord) -> str:
+    until = f"{one.until:%Y-%m-%d %H:%M} UTC" if one.until else "something newer, or `/unhold`"
+    what = code(one.what, in_table=True) if one.tag else plain(one.what)
+    policy = code(one.policy, in_table=True)
+    return f"| {policy} | {what} | {plain(one.reason)} | {plain(one.who)} | {until} |"

@@ -87,7 +87,8 @@ class Effect:
     """What follows from a command: one line of Markdown in answer, and what is to be done.
 
     `wish` is `rebase`, `recreate` or `approve`, granted to the proposal; `explain` names the
-    policy to be explained; `holds` asks for all that is held.
+    policy to be explained; `holds` asks for all that is held, `commands` for the list of
+    commands.
     """
 
     answer: str
@@ -96,6 +97,7 @@ class Effect:
     wish: str = ""
     explain: str = ""
     holds: bool = False
+    commands: bool = False
 
 
 def effect_of(command: Command, scene: Scene, *, who: str, when: datetime) -> Effect:
