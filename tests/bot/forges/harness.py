@@ -111,13 +111,14 @@ class ForgeUnderTest(Protocol):
 
     `forge` is ours with an account `bot` that may do all that we need. `writer` may push,
     `reader` may only read and comment, `outsider` is a login without any right there; each is
-    a login. `token` is our token's text.
+    a login. `token` is our token's text, `repository_path` is `owner/name`.
     """
 
     kind: str
     forge: Forge
     clock: Clock
     repository: RepositoryFace
+    repository_path: str
     bot: str
     writer: str
     reader: str

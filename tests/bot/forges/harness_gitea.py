@@ -222,6 +222,7 @@ class GiteaUnderTest:
         self._http = http_client
         self.clock = SystemClock()
         self.repository = GiteaFace(gitea, name, people)
+        self.repository_path = self.repository.path
         self.token = people["pilotfish-bot"].token
         self.forge: Forge = self.open(self.repository.path, self.token)
 
