@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def world_for(progress: Progress | None, *, folder: Path) -> World:
     """Return the doors of a run; relative files of secrets start from `folder`."""
-    from bot.cli.forge_access import forges_for, kinds_around
+    from bot.cli.forge_access import credential_for, kinds_around
 
     return World(
         asker_for=partial(scanner_for, folder=folder),
-        forge_for=forges_for(folder),
+        credential_for=partial(credential_for, folder=folder),
         forge_kinds=kinds_around(),
         clock=SystemClock(),
         progress=progress,

@@ -214,7 +214,9 @@ async def _ask_forge(
     remote_url: str, base: str, configured: Configured, findings: Findings
 ) -> None:
     """Look for what a first run would stumble over: token, permissions, rules of the base."""
-    from bot.cli.forge_access import forges_for, kinds_around
+    from bot.cli.forge_access import credential_for, kinds_around
+    from bot.clock import SystemClock
+    from bot.update.forge_opening import open_forge
     from bot.update.forge_rule import place_of_forge
 
     settings = configured.config.forge
@@ -222,7 +224,8 @@ async def _ask_forge(
     if place is None:
         findings.good.append("forge: plain Git, a branch is the proposal")
         return
-    async with forges_for(configured.folder)(settings, place) as forge:
+    credential = credential_for(settings, place, folder=configured.folder)
+    async with open_forge(place, credential, clock=SystemClock()) as forge:
         found = await forge.preflight(base)
     for one in found:
         if one.ok:

@@ -9,20 +9,15 @@ job runs for is known to be of its kind.
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.clock import SystemClock
 from bot.config.secret_refs import Secret, SecretRef, read_secret
-from bot.update.forge_opening import ForgeCredential, open_forge
+from bot.update.forge_opening import ForgeCredential
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from bot.config.model import ForgeSettings
-    from bot.forges.forge import Forge
     from bot.update.forge_rule import ForgePlace
 
 _VARIABLES = {
@@ -48,26 +43,13 @@ def _host(address: str) -> str:
     return address.partition("://")[2].partition("/")[0]
 
 
-def forges_for(
-    folder: Path,
-) -> Callable[[ForgeSettings, ForgePlace], AbstractAsyncContextManager[Forge]]:
-    """Return what opens a forge for a person; relative files of secrets start from `folder`."""
-
-    @asynccontextmanager
-    async def opened(settings: ForgeSettings, place: ForgePlace) -> AsyncIterator[Forge]:
-        credential = credential_for(settings, place.kind, folder=folder)
-        async with open_forge(place, credential, clock=SystemClock()) as forge:
-            yield forge
-
-    return opened
-
-
-def credential_for(settings: ForgeSettings, kind: str, *, folder: Path) -> ForgeCredential:
+def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) -> ForgeCredential:
     """Return what to show to a forge, empty where nothing was given.
 
     Raises:
         ConfigError: A place that was named for a secret does not hold one.
     """
+    kind = place.kind
 
     def kept(ref: SecretRef | None, name: str) -> Secret | None:
         return read_secret(ref, where=f"forge.{name}", folder=folder) if ref is not None else None

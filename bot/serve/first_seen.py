@@ -38,6 +38,12 @@ class RememberingAsker:
         """Return every tag of `image`."""
         return await self._scanner.tags(image)
 
+    async def described(
+        self, image: str, reference: str
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return annotations and labels of what a tag or digest names."""
+        return await self._scanner.described(image, reference)
+
     async def facts(self, image: str, wanted: Mapping[str, frozenset[Fact]]) -> Mapping[str, Facts]:
         """Return what is known of each tag, with the first sighting where no push date is."""
         found = await self._scanner.facts(image, wanted)

@@ -19,7 +19,6 @@ from bot.registry.scan import Scanner
 from bot.serve.first_seen import RememberingAsker
 from bot.serve.generation import access_for, forge_credential
 from bot.serve.outcome import Outcome, of_report
-from bot.update.forge_opening import open_forge
 from bot.update.journey import run_on_remote
 from bot.update.report import Request, World
 
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import Config, ForgeSettings
     from bot.config.server_model import RepositoryEntry
-    from bot.forges.forge import Forge
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.serve.generation import Generation
     from bot.store.memory import Memory
+    from bot.update.forge_opening import ForgeCredential
     from bot.update.forge_rule import ForgePlace
 
 
@@ -107,15 +106,12 @@ class Repositories:
                 commit=entry.commit,
             )
 
-        @contextlib.asynccontextmanager
-        async def forge_for(settings: ForgeSettings, place: ForgePlace) -> AsyncIterator[Forge]:
-            credential = forge_credential(entry, settings, generation.folder)
-            async with open_forge(place, credential, clock=self._clock) as forge:
-                yield forge
+        def credential_for(settings: ForgeSettings, _: ForgePlace) -> ForgeCredential:
+            return forge_credential(entry, settings, generation.folder)
 
         return World(
             asker_for=asker_for,
-            forge_for=forge_for,
+            credential_for=credential_for,
             clock=self._clock,
             trust=Trust.SERVER,
             counts=counts,

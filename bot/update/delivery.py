@@ -24,7 +24,7 @@ from bot.proposals.carry_out import (
     remember,
 )
 from bot.proposals.lifecycle import Circumstances, OpenBranch, Step, decide
-from bot.update.on_forge import Desk, no_notes
+from bot.update.on_forge import Desk
 from bot.update.report import CommitMade, Past, Report, Request, World
 from bot.update.tree_plan import plan_tree
 from bot.update.trees import CommitTree
@@ -216,7 +216,7 @@ class BaseRun:
             remote=self.remote,
             writing=writing,
             held=found.plan.held,
-            notes_of=no_notes,
+            notes_of=self.at_forge.notes_of,
         )
         report.steps += outcomes
         report.problems += [one.problem for one in outcomes if one.problem is not None]

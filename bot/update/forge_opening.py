@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from bot.clock import Clock
-    from bot.config.model import ForgeSettings
+    from bot.config.model import Config
     from bot.config.secret_refs import Secret
     from bot.forges.forge import Forge
+    from bot.planning.plan import PlannedProposal
+    from bot.planning.release_notes import NotesOf
+    from bot.release_notes.finding import ReleaseNotes
     from bot.update.forge_rule import ForgePlace
     from bot.update.report import World
+    from bot.update.survey import Asker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +63,13 @@ class ForgeDoor:
     """The forge of one remote, opened when it is first needed and closed with the run."""
 
     remote_url: str
-    settings: ForgeSettings
+    config: Config
     world: World
+    asker: Asker
     doors: AsyncExitStack
+    _place: ForgePlace | None = None
     _forge: Forge | None = None
+    _notes: ReleaseNotes | None = None
 
     async def open(self) -> Forge | None:
         """Return the forge, `None` where plain Git was chosen.
@@ -71,13 +78,58 @@ class ForgeDoor:
             ConfigError: Nobody said which forge it is, or there is no token for it.
         """
         if self._forge is None:
-            place = place_of_forge(self.settings, self.remote_url, kinds=self.world.forge_kinds)
+            kinds = self.world.forge_kinds
+            place = place_of_forge(self.config.forge, self.remote_url, kinds=kinds)
             if place is None:
                 return None
+            credential = self.world.credential_for(self.config.forge, place)
             self._forge = await self.doors.enter_async_context(
-                self.world.forge_for(self.settings, place)
+                open_forge(place, credential, clock=self.world.clock)
             )
+            self._place = place
         return self._forge
+
+    async def notes_of(self, planned: PlannedProposal) -> tuple[NotesOf, ...]:
+        """Look up what is released between the old and the new tag of each image."""
+        if self._place is None:
+            return ()
+        if self._notes is None:
+            self._notes = await self.doors.enter_async_context(self._open_notes(self._place))
+        found: dict[tuple[str, str, str], NotesOf] = {}
+        for one in planned.updates:
+            moves = (one.binding.image, one.from_tag, one.to_tag)
+            if one.to_tag and moves not in found:
+                found[moves] = await self._notes.find(
+                    image=one.binding.image,
+                    old_tag=one.from_tag,
+                    old_digest="",
+                    new_tag=one.to_tag,
+                    new_digest=one.digest,
+                )
+        return tuple(found.values())
+
+    @asynccontextmanager
+    async def _open_notes(self, place: ForgePlace) -> AsyncIterator[ReleaseNotes]:
+        import os
+
+        from bot.http_client.client import HttpClient
+        from bot.http_client.exchange import Access
+        from bot.http_client.proxies import Proxies
+        from bot.release_notes.finding import ReleaseNotes
+        from bot.release_notes.forge_releases import OwnForge
+
+        credential = self.world.credential_for(self.config.forge, place)
+        own = OwnForge(
+            kind=place.kind,
+            url=place.host_url,
+            owner=place.path.partition("/")[0],
+            token=credential.token,
+            token_header="JOB-TOKEN" if credential.job else "",
+            access=Access(ca=credential.ca),
+        )
+        proxies = Proxies.from_environment(os.environ)
+        async with HttpClient(clock=self.world.clock, proxies=proxies) as http:
+            yield ReleaseNotes(http, self.asker, sources=self.config.sources, forge=own)
 
 
 @asynccontextmanager

@@ -76,7 +76,11 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     async with AsyncExitStack() as doors:
         asker = await doors.enter_async_context(world.asker_for(configured.config))
         at_forge = ForgeDoor(
-            remote_url=remote.url, settings=configured.config.forge, world=world, doors=doors
+            remote_url=remote.url,
+            config=configured.config,
+            world=world,
+            asker=asker,
+            doors=doors,
         )
         for base in bases:
             if base not in fetched:

@@ -155,11 +155,6 @@ class Desk:
 MOST_BODY_CHARS = 60_000  # below the least limit of a forge, 65,536 (threat P9)
 
 
-async def no_notes(_: PlannedProposal) -> tuple[NotesOf, ...]:
-    """Look no release notes up."""
-    return ()
-
-
 def opened_or_open(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the outcomes whose proposal is open now and as planned."""
     return [

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import Config, Delivery, ForgeSettings
     from bot.errors import Problem
-    from bot.forges.forge import Forge
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.planning.plan import HeldTag, Update, UpdatePlan
     from bot.planning.remembered import ChangeRecord
     from bot.proposals.carry_out import Outcome
+    from bot.update.forge_opening import ForgeCredential
     from bot.update.forge_rule import ForgePlace
     from bot.update.survey import Asker, Bound, Progress, Survey
 
@@ -56,14 +56,14 @@ def _as_written(config: Config) -> Config:
 class World:
     """The doors that a run needs, built once by the command.
 
-    `forge_for` opens a forge with the credential that counts there, and `forge_kinds` are kinds
-    of forges by host, as the surroundings tell them. `trust` says who runs it; `counts` makes of
-    a repository's own configuration what counts of it on an operator's server. `folder` is
-    where relative files of secrets start from.
+    `credential_for` gives what counts at a forge, and `forge_kinds` are kinds of forges by host,
+    as the surroundings tell them. `trust` says who runs it; `counts` makes of a repository's own
+    configuration what counts of it on an operator's server. `folder` is where relative files of
+    secrets start from.
     """
 
     asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
-    forge_for: Callable[[ForgeSettings, ForgePlace], AbstractAsyncContextManager[Forge]]
+    credential_for: Callable[[ForgeSettings, ForgePlace], ForgeCredential]
     forge_kinds: Mapping[str, str] = field(default_factory=dict)
     clock: Clock
     progress: Progress | None = None

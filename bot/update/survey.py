@@ -41,6 +41,11 @@ class Asker(Protocol):
     async def facts(self, image: str, wanted: Mapping[str, frozenset[Fact]]) -> Mapping[str, Facts]:
         """Return what is known of each tag in `wanted`."""
 
+    async def described(
+        self, image: str, reference: str
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return annotations and labels of what a tag or digest names."""
+
 
 Progress = Callable[[int, int], None]
 FirstSeen = Mapping[tuple[str, str, str], datetime]

@@ -28,6 +28,13 @@ class Shop:
             raise UnavailableError("it does not answer", where=image, hint="Try again later")
         return ["1.0.0", "1.1.0"]
 
+    async def described(
+        self, image: str, reference: str
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return nothing: these images say nothing of themselves."""
+        self.asked.append(f"{image}@{reference}")
+        return {}, {}
+
     async def facts(self, image: str, wanted: Mapping[str, frozenset[Fact]]) -> Mapping[str, Facts]:
         """Return a digest for each tag, or nothing at all."""
         self.asked.append(f"{image} {sorted(wanted)}")
