@@ -473,7 +473,8 @@ async def test_a_free_branch_demands_nothing(under_test: ForgeUnderTest) -> None
     rules = await under_test.forge.rules("main")
 
     assert rules.known
-    assert not (rules.requires_checks or rules.requires_signatures)
+    assert not rules.requires_checks
+    assert not rules.requires_signatures
     assert rules.required_approvals == 0
     assert rules.required_checks == ()
 
