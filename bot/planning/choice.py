@@ -261,6 +261,7 @@ def _choose_digest(binding: Binding, round_: _Round) -> None:
                 reason=f"the digest of {tag}",
                 from_digest=current_of(binding.field)[1],
                 evidence=evidence_of(_NO_GATES, None, known, digest=known.digest, now=round_.now),
+                tag_stands=bool(tags_in_file),
             )
         )
 

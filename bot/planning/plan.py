@@ -60,7 +60,8 @@ class Update:
 
     `from_tag` and `to_tag` are the tags where they are known; the written values are
     `field.value` and `value`; `from_digest` is the digest that stands beside `from_tag`, where
-    one does. `update_type` is major, minor, patch, digest or other.
+    one does. `update_type` is major, minor, patch, digest or other. `tag_stands` is false for a
+    digest whose tag stands nowhere in its file.
     """
 
     binding: Binding
@@ -73,6 +74,7 @@ class Update:
     passed_over: tuple[PassedOver, ...] = ()
     from_digest: str = ""
     evidence: Evidence = NO_EVIDENCE
+    tag_stands: bool = True
 
     @property
     def file(self) -> str:
