@@ -93,7 +93,7 @@ def read_comment(row: Row, *, login: str) -> Comment:
         number=_last_number(row),
         author=author,
         ours=same(author, login),
-        body=row.text("body") if row.has("body") else "",
+        body=row.text("body"),
         created=created,
         edited=row.moment("updated_at") != created,
     )
@@ -112,7 +112,7 @@ def read_issue(row: Row, *, login: str) -> Issue:
         number=row.number("number"),
         url=row.text("html_url"),
         title=row.text("title"),
-        body=(row.text_or_none("body") or "") if row.has("body") else "",
+        body=row.text_or_none("body") or "",
         ours=same(login_of(row), login),
         open=_one_of(_STATES, row, "state") is State.OPEN,
     )

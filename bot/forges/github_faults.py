@@ -52,7 +52,7 @@ def is_limit(reply: Reply) -> bool:
 def message_of(reply: Reply) -> str:
     """Return what the server says, with the details that it lists."""
     found = _object(reply)
-    said = [str(found.get("message", "")), *map(_detail, _errors(reply))]
+    said = [str(found.get("message") or ""), *map(_detail, _errors(reply))]
     return shown(": ".join(part for part in said if part), max_chars=300).rstrip(".")
 
 
