@@ -129,26 +129,55 @@ class Remote:
         A branch that is missing begins at `start`, or with nothing.
         """
         parent = self.branches().get(branch) or (self.head(start) if start else None)
+        tree = self.write_tree(files, parent=parent, executable=executable)
+        parents = [parent] if parent else []
+        return self._record(branch, tree, parents, message, author=author, date=date)
+
+    def write_tree(
+        self,
+        files: Mapping[str, str | bytes | None],
+        *,
+        parent: str | None = None,
+        executable: Iterable[str] = (),
+    ) -> str:
+        """Write what `parent` holds with `files` changed and return the tree; no ref moves."""
         with tempfile.TemporaryDirectory() as scratch:
             index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
             if parent:
                 _git(self.folder, "read-tree", parent, more=index)
             lines = self._index_lines(files, set(executable), Path(scratch))
             _git(self.folder, "update-index", "-z", "--index-info", more=index, feed=lines)
-            tree = _git(self.folder, "write-tree", more=index).decode().strip()
-        parents = [parent] if parent else []
-        return self._record(branch, tree, parents, message, author=author, date=date)
+            return _git(self.folder, "write-tree", more=index).decode().strip()
+
+    def write_commit(
+        self,
+        tree: str,
+        parents: Iterable[str],
+        message: str,
+        *,
+        author: tuple[str, str] = PERSON,
+        committer: tuple[str, str] | None = None,
+        date: str = _DATE,
+    ) -> str:
+        """Write a commit and return it; no ref moves."""
+        who: dict[str, str] = {}
+        for role, (name, mail) in (("AUTHOR", author), ("COMMITTER", committer or author)):
+            fields = (("NAME", name), ("EMAIL", mail), ("DATE", date))
+            who |= {f"GIT_{role}_{field}": value for field, value in fields}
+        flags = [part for parent in parents for part in ("-p", parent)]
+        arguments = ["commit-tree", tree, *flags]
+        return _git(self.folder, *arguments, more=who, feed=message.encode()).decode().strip()
 
     def merge(self, branch: str, into: str = "main", message: str | None = None) -> str:
         """Merge with a merge commit, as a forge's button does."""
         said = message or f"Merge branch '{branch}' into {into}"
         parents = [self.head(into), self.head(branch)]
-        return self._record(into, self._merged_tree(into, branch), parents, said)
+        return self._record(into, self.merged_tree(into, branch), parents, said)
 
     def squash_merge(self, branch: str, into: str = "main", message: str | None = None) -> str:
         """Merge as one new commit, which by default says what the branch's newest commit says."""
         said = message or self.log(branch)[0].message
-        return self._record(into, self._merged_tree(into, branch), [self.head(into)], said)
+        return self._record(into, self.merged_tree(into, branch), [self.head(into)], said)
 
     def fast_forward(self, branch: str, into: str = "main") -> str:
         self.git("merge-base", "--is-ancestor", into, branch)
@@ -158,7 +187,7 @@ class Remote:
     def revert(self, commit: str, branch: str = "main", *, mainline: int = 1) -> str:
         """Undo `commit` on `branch` with the message that git would write."""
         parent = f"{commit}^{mainline}"
-        tree = self._merged_tree(branch, parent, base=commit)
+        tree = self.merged_tree(branch, parent, base=commit)
         subject = self.git("log", "-1", "--format=%s", commit).strip()
         full = self.head(commit)
         said = f'Revert "{subject}"\n\nThis reverts commit {full}.\n'
@@ -193,7 +222,12 @@ class Remote:
             lines.append(f"{'100755' if path in executable else '100644'} {blob}\t{path}\0")
         return "".join(lines).encode()
 
-    def _merged_tree(self, ours: str, theirs: str, *, base: str | None = None) -> str:
+    def merged_tree(self, ours: str, theirs: str, *, base: str | None = None) -> str:
+        """Merge two commits and return the tree; no ref moves.
+
+        Raises:
+            RuntimeError: They conflict.
+        """
         common = base or self.git("merge-base", ours, theirs).strip()
         with tempfile.TemporaryDirectory() as scratch:
             place = {"GIT_INDEX_FILE": str(Path(scratch) / "index"), "GIT_WORK_TREE": scratch}
@@ -213,15 +247,7 @@ class Remote:
         author: tuple[str, str] = PERSON,
         date: str = _DATE,
     ) -> str:
-        name, mail = author
-        who = {
-            f"GIT_{role}_{field}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", name), ("EMAIL", mail), ("DATE", date))
-        }
-        flags = [part for parent in parents for part in ("-p", parent)]
-        arguments = ["commit-tree", tree, *flags]
-        made = _git(self.folder, *arguments, more=who, feed=message.encode()).decode().strip()
+        made = self.write_commit(tree, parents, message, author=author, date=date)
         self.git("update-ref", f"refs/heads/{branch}", made)
         return made
 
