@@ -114,7 +114,7 @@ def fit_to_link(text: str) -> str:
         return ""
     host = (parts.hostname or "").rstrip(".")
     sane = _NAME.fullmatch(host) and not host.endswith(_NOT_PUBLIC) and not _is_address(host)
-    if not sane or not _PATH.fullmatch(parts.path):
+    if not sane or not _PATH.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
         return ""
     return f"https://{host}{parts.path}".rstrip("/")
 
@@ -144,10 +144,10 @@ def _path_on(server: Server, parts: SplitResult) -> str:
     if _SCHEMES[parts.scheme] and parts.port not in _ports_of(home, parts.scheme):
         return ""
     prefix, path = home.path.strip("/"), parts.path.strip("/")
-    if prefix:
-        if not path.startswith(f"{prefix}/"):
-            return ""
+    if prefix and path.startswith(f"{prefix}/"):
         path = path.removeprefix(f"{prefix}/")
+    elif prefix and _SCHEMES[parts.scheme]:
+        return ""  # over ssh the forge's folder does not show
     segments = [one for one in path.split("/") if one]
     if server.kind == "gitlab":
         segments = segments[: segments.index("-")] if "-" in segments else segments

@@ -142,4 +142,4 @@ def _source(
 def _is_from(place: Place, said: Said, servers: tuple[Server, ...]) -> bool:
     """Return whether the revision in `said` can be one of `place`: nothing there says otherwise."""
     found = [one for text, _ in _addresses(said) if (one := find_place(text, servers))]
-    return not found or found[0] == place
+    return not found or found[0].web.lower() == place.web.lower()
