@@ -416,6 +416,22 @@ async def test_public_notes_of_another_owner_are_read_with_the_token(
     assert [one.headers.get("authorization") for one in lists.requests] == [f"Bearer {CANARY}"] * 2
 
 
+@pytest.mark.parametrize(("private", "count"), [(False, 1), (True, 0)])
+async def test_on_gitlab_too_what_not_everybody_may_read_stays_private(
+    registry: Distribution, lists: ReleaseLists, unique_name: str, private: bool, count: int
+) -> None:
+    lists.release("acme/api", "v1.1.0")
+    lists.private |= {"acme/api"} if private else set()
+    image, _, _ = push(registry, f"{unique_name}/api", f"{lists.url}/acme/api")
+    forge = OwnForge(kind="gitlab", url=lists.url, owner="corp", token=Secret(CANARY))
+
+    async with opened(forge) as notes:
+        found = await find(notes, image)
+
+    assert len(found.notes) == count
+    assert len(lists.requests) == 2
+
+
 async def test_a_moved_repository_is_followed_on_its_own_forge_alone(
     registry: Distribution, lists: ReleaseLists, stranger: ReleaseLists, unique_name: str
 ) -> None:
@@ -540,6 +556,31 @@ async def test_a_tag_that_was_built_anew_says_from_which_commit(
     assert (found.notes, found.compare_url) == ((), "")
     assert "were built from one commit" in found.looked_for
     assert NEW_COMMIT[:12] in found.looked_for
+
+
+async def test_a_tag_that_was_built_anew_without_a_commit_says_so(
+    registry: Distribution, lists: ReleaseLists, unique_name: str
+) -> None:
+    lists.release("acme/api", "v1.1.0")
+    name = f"{unique_name}/api"
+    registry.push_image(name, "1.1.0", labels={SOURCE: f"{lists.url}/acme/api"})
+
+    async with opened(github(lists)) as notes:
+        found = await find(notes, f"{registry.host}/{name}", "1.1.0", "1.1.0")
+
+    assert found.looked_for.startswith("both images are 1.1.0; ")
+
+
+async def test_a_registry_that_hangs_is_not_waited_for(
+    odd_registry: OddRegistry, lists: ReleaseLists
+) -> None:
+    image, _, _ = push(odd_registry, "acme/api", f"{lists.url}/acme/api")
+    odd_registry.hang()
+
+    async with opened(github(lists), patience_s=0.1) as notes:
+        found = await find(notes, image)
+
+    assert found.looked_for == "its labels could not be read in time"
 
 
 async def test_a_name_that_is_none_is_said() -> None:
