@@ -18,6 +18,8 @@ from tests.servers.cluster import ControlPlane
 from tests.servers.distribution import Distribution, Mode
 from tests.servers.git_host import CREDENTIALS, GitHost
 from tests.servers.gitea import Gitea
+from tests.servers.github import GitHub
+from tests.servers.gitlab import GitLab
 from tests.servers.missing import Missing
 from tests.servers.odd_registry import OddRegistry
 from tests.servers.ssh_host import SshHost
@@ -31,6 +33,8 @@ _SERVERS = frozenset(
         "git_host",
         "git_host_basic",
         "git_host_tls",
+        "github",
+        "gitlab",
         "odd_registry",
         "odd_registry_elsewhere",
         "registry",
@@ -206,6 +210,21 @@ def git_host_basic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost
 def git_host_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHost]:
     """Bare repositories over https with an authority that nobody knows."""
     yield from _serve(lambda: GitHost(tmp_path_factory.mktemp("git-tls"), tls=True))
+
+
+@pytest.fixture
+def gitlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitLab]:
+    """The test GitLab, for this test alone: its API and Git over HTTP."""
+    yield from _serve(lambda: GitLab(tmp_path_factory.mktemp("gitlab")))
+
+
+@pytest.fixture
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHub]:
+    """Our GitHub, for this test alone; an answer that breaks GitHub's description fails it."""
+    for host in _serve(lambda: GitHub(tmp_path_factory.mktemp("github"))):
+        yield host
+        if host.violations:
+            pytest.fail("\n".join(host.violations), pytrace=False)
 
 
 @pytest.fixture(scope="session")

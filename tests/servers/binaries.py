@@ -263,9 +263,21 @@ def _search_path() -> str:
     return f"{own}:{_GO_FOLDER}"
 
 
+def _bring_description() -> int:
+    """Fetch GitHub's description of its API; 1 when it cannot be had."""
+    from tests.servers import openapi
+
+    try:
+        print(f"test servers: GitHub's description is at {openapi.bring()}", flush=True)
+    except Missing as missing:
+        print(f"test servers: {missing}", flush=True)
+        return 1
+    return 0
+
+
 def main(arguments: list[str]) -> int:
-    """Build every program that is not there yet and say so; 1 when one could not be had."""
-    failed = 0
+    """Bring all that is not there yet and say so; 1 when something could not be had."""
+    failed = 0 if "--list" in arguments else _bring_description()
     for program in PROGRAMS:
         label = f"{program.name} {program.version}"
         if program.path.exists():
