@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bot.cli.places import cache_root
 from bot.clock import SystemClock
 from bot.config.secret_refs import Secret
+from bot.errors import ConfigError
 from bot.git.remote import open_remote
 from bot.git.remote_url import Transport, parse_remote_url
 from bot.git.settings import GitAccess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bot.git.remote import Remote
 
+GIT_USER = "x-access-token"  # what GitHub Apps need; other forges take any name with a token
 _TOKENS_BY_HOST = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
 _ANY_FORGE = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
 
@@ -33,9 +35,10 @@ _ANY_FORGE = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
 async def open_for_person(url: str) -> AsyncIterator[Remote]:
     """Open `url` with what the environment and the person's git configuration give."""
     address = parse_remote_url(url)
-    token = _token(address.host) if address.kind in {Transport.HTTPS, Transport.HTTP} else None
+    over_http = address.kind in {Transport.HTTPS, Transport.HTTP}
+    token = (await _app_token(url) or _token(address.host)) if over_http else None
     access = GitAccess(
-        username=os.environ.get("PILOTFISH_GIT_USERNAME", "pilotfish") if token else "",
+        username=os.environ.get("PILOTFISH_GIT_USERNAME", GIT_USER) if token else "",
         token=token,
         ssh_key=_path("PILOTFISH_SSH_KEY"),
         known_hosts=_path("PILOTFISH_SSH_KNOWN_HOSTS"),
@@ -51,6 +54,26 @@ async def open_for_person(url: str) -> AsyncIterator[Remote]:
         person_folder=Path.cwd(),
     ) as remote:
         yield remote
+
+
+async def _app_token(url: str) -> Secret | None:
+    """Return a token of the GitHub App that the environment names, if it is for this host."""
+    from bot.cli.forge_access import APP_ID, APP_KEY, credential_for, kinds_around
+
+    if not (os.environ.get(APP_ID) and os.environ.get(APP_KEY)):
+        return None
+    from bot.config.model import ForgeSettings
+    from bot.update.forge_opening import app_token
+    from bot.update.forge_rule import place_of_forge
+
+    try:
+        place = place_of_forge(ForgeSettings(), url, kinds=kinds_around())
+    except ConfigError:
+        return None  # nobody said which forge it is: no App's place
+    if place is None or place.kind != "github":
+        return None
+    credential = credential_for(ForgeSettings(), place, folder=Path.cwd())
+    return await app_token(place, credential, clock=SystemClock())
 
 
 def _token(host: str) -> Secret | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from bot.registry.scan import Scanner
 from bot.serve.first_seen import RememberingAsker
 from bot.serve.generation import access_for, forge_credential
 from bot.serve.outcome import Outcome, of_report
+from bot.update.forge_opening import app_token
+from bot.update.forge_rule import place_of_forge
 from bot.update.journey import run_on_remote
 from bot.update.report import Request, World
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from bot.config.server_model import RepositoryEntry
     from bot.git.names import Sha
     from bot.git.remote import Remote
+    from bot.git.settings import GitAccess
     from bot.serve.generation import Generation
     from bot.store.memory import Memory
     from bot.update.forge_opening import ForgeCredential
@@ -80,13 +84,25 @@ class Repositories:
         """Open a repository with the operator's credentials."""
         async with open_remote(
             entry.url,
-            access=access_for(entry, generation.folder),
+            access=await self._access(entry, generation),
             cache_folder=self._cache_folder / "git",
             allow_file=False,
             clock=self._clock,
             import_person=False,
         ) as remote:
             yield remote
+
+    async def _access(self, entry: RepositoryEntry, generation: Generation) -> GitAccess:
+        access = access_for(entry, generation.folder)
+        settings = entry.forge
+        if settings is None or not settings.app_id or access.token is not None:
+            return access
+        place = place_of_forge(settings, entry.url)
+        if place is None or place.kind != "github":
+            return access
+        credential = forge_credential(entry, settings, generation.folder)
+        token = await app_token(place, credential, clock=self._clock)
+        return replace(access, username="x-access-token", token=token)
 
     def world(self, entry: RepositoryEntry, generation: Generation) -> World:
         """Return the doors of a run over `entry`."""

@@ -159,6 +159,23 @@ async def open_forge(
         await opened.aclose()
 
 
+async def app_token(place: ForgePlace, credential: ForgeCredential, *, clock: Clock) -> Secret:
+    """Return a token of the App for Git, narrowed to the one repository; it lives an hour.
+
+    Raises:
+        AccessError: The App is not installed there, or its key is wrong.
+    """
+    from bot.config.secret_refs import Secret
+    from bot.forges.github import GitHubAuth, open_github
+
+    auth = GitHubAuth(app_id=credential.app_id, private_key=credential.app_key)
+    forge = open_github(place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock)
+    try:
+        return Secret(await forge.git_token())
+    finally:
+        await forge.aclose()
+
+
 def _github(place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Forge:
     from bot.forges.github import GitHubAuth, open_github
 
