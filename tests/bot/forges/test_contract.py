@@ -34,6 +34,8 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 @pytest.fixture(
     params=[
         pytest.param("gitea", marks=pytest.mark.servers),
+        pytest.param("github", marks=pytest.mark.servers),
+        pytest.param("gitlab", marks=pytest.mark.servers),
     ]
 )
 async def under_test(
@@ -57,7 +59,10 @@ async def propose(
     """Push a commit on a new branch and open its proposal."""
     under_test.repository.commit(branch, CHANGED)
     text = Text(title=title, body=body, labels=labels, draft=draft)
-    return await under_test.forge.open(branch, "main", text)
+    opened = await under_test.forge.open(branch, "main", text)
+    if not under_test.forge.abilities.labels_on_open:
+        await under_test.forge.set_labels(opened.number, add=labels)
+    return opened
 
 
 async def eventually(found: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> bool:
@@ -530,7 +535,7 @@ async def test_comments_come_oldest_first_with_their_authors(under_test: ForgeUn
     opened = await propose(under_test)
     other = await propose(under_test, "pilotfish/other")
     first = under_test.repository.comment(opened.number, "/hold web@1.1.0")
-    second = under_test.repository.comment(other.number, "/rebase", by="reader")
+    second = under_test.repository.comment(other.number, "/recreate", by="reader")
     third = await under_test.forge.comment(opened.number, "Held.")
 
     found = await under_test.forge.comments(since=LONG_AGO, numbers=[opened.number, other.number])
@@ -538,7 +543,7 @@ async def test_comments_come_oldest_first_with_their_authors(under_test: ForgeUn
     told = {one.id: (one.number, one.author, one.ours, one.body, one.edited) for one in found}
     assert told == {
         first: (opened.number, under_test.writer, False, "/hold web@1.1.0", False),
-        second: (other.number, under_test.reader, False, "/rebase", False),
+        second: (other.number, under_test.reader, False, "/recreate", False),
         third.id: (opened.number, under_test.bot, True, "Held.", False),
     }
     assert found == sorted(found, key=lambda one: one.created)
@@ -583,7 +588,7 @@ async def test_a_comment_of_ours_is_edited_in_place(under_test: ForgeUnderTest) 
 
 async def test_a_reaction_is_put_once(under_test: ForgeUnderTest) -> None:
     opened = await propose(under_test)
-    under_test.repository.comment(opened.number, "/rebase")
+    under_test.repository.comment(opened.number, "/recreate")
     (comment,) = await under_test.forge.comments_on(opened.number)
 
     for agreed in (True, True, False):
