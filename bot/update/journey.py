@@ -22,7 +22,9 @@ from bot.update.trees import CommitTree
 
 if TYPE_CHECKING:
     from bot.config.model import Config
+    from bot.git.names import Sha
     from bot.git.remote import Remote
+    from bot.update.configuration import Configured
 
 MAX_TRIES = 5  # plans made again because someone moved the base or a branch under us
 
@@ -50,17 +52,7 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     fetched = await remote.fetch(
         default, *(branch for branch in heads if branch.startswith(BRANCH_PREFIX))
     )
-    tree = CommitTree(remote=remote, commit=fetched[default], branch=default)
-    configured = await read_configuration(
-        tree,
-        repository_url=remote.url,
-        folder=world.folder,
-        trust=world.trust,
-        file=request.config,
-    )
-    configured = replace(
-        configured, config=_limited(world.counts(configured.config), request.max_open)
-    )
+    configured = await _configuration(remote, fetched[default], default, request, world)
     bases = bases_of(configured.config, default)
     pushed = [rule.push_branch for rule in configured.config.updates if rule.push_branch]
     more = [one for one in (*bases, *pushed) if one in heads and one not in fetched]
@@ -76,11 +68,7 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     async with AsyncExitStack() as doors:
         asker = await doors.enter_async_context(world.asker_for(configured.config))
         at_forge = ForgeDoor(
-            remote_url=remote.url,
-            config=configured.config,
-            world=world,
-            asker=asker,
-            doors=doors,
+            remote_url=remote.url, config=configured.config, world=world, asker=asker, doors=doors
         )
         for base in bases:
             if base not in fetched:
@@ -100,6 +88,20 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
             )
             await one.carry_through(whole, notes)
     return whole
+
+
+async def _configuration(
+    remote: Remote, commit: Sha, branch: str, request: Request, world: World
+) -> Configured:
+    """Return what the base branch configures, as far as it counts here."""
+    found = await read_configuration(
+        CommitTree(remote=remote, commit=commit, branch=branch),
+        repository_url=remote.url,
+        folder=world.folder,
+        trust=world.trust,
+        file=request.config,
+    )
+    return replace(found, config=_limited(world.counts(found.config), request.max_open))
 
 
 def _limited(config: Config, max_open: int | None) -> Config:
