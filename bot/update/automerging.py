@@ -1,0 +1,163 @@
+"""Merges without a person: the forge is told to, or we merge when every check has passed.
+
+Done after proposals were opened and refreshed. The forge is told once for each head, and told
+otherwise when it is no longer allowed; we merge at most one proposal of a base in a run, because
+each merge leaves the others behind. Head and base are read again before anything is merged
+(`reliability-security.md` 1.3 B3, P6 and P7), and never is a rule of the base passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from bot.errors import Problem, ProductError, Severity
+from bot.forges.forge import CheckState, HeadMovedError, State
+from bot.git.trailers import with_trailers
+from bot.planning.message import default_message, trailers
+from bot.planning.metadata import read_metadata, with_replaced
+from bot.proposals.automerge import checks_passed, is_asked, with_word, without_word
+from bot.proposals.lifecycle import changes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.forges.forge import Forge, Proposal
+    from bot.planning.plan import PlannedProposal
+    from bot.proposals.automerge import Verdict
+    from bot.proposals.standing import Known
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An open proposal of ours and the verdict on it.
+
+    `head` is what we pushed and `base` where it is to be merged. `known` is the proposal as it
+    was listed before this run wrote to it, `None` where it was opened just now.
+    """
+
+    number: int
+    head: str
+    base: str
+    verdict: Verdict
+    planned: PlannedProposal | None = None
+    known: Known | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Return whether its head was pushed in this run, so that no check can have passed."""
+        recorded = self.known.metadata if self.known else None
+        return recorded is None or recorded.head != self.head
+
+    def is_on(self, forge: Forge) -> bool:
+        """Return whether the forge is going to merge it because we told it to."""
+        if self.known is None or not is_asked(self.known.metadata):
+            return False
+        if self.is_new and forge.abilities.automerge_keeps_head:
+            return False
+        return self.known.proposal.automerge or not forge.abilities.tells_automerge
+
+
+@dataclass(slots=True, kw_only=True)
+class Merges:
+    """What was done, by the numbers of the proposals."""
+
+    asked: list[int] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    merged: list[int] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def merge_by_itself(forge: Forge, candidates: Sequence[Candidate]) -> Merges:
+    """Do what the verdicts say; nothing is written where all was said before.
+
+    A head or base that moved meanwhile is left for the next run.
+    """
+    done = Merges()
+    for one in candidates:
+        try:
+            await _do(forge, one, done)
+        except HeadMovedError:
+            _log.info("the head moved before it was merged", extra={"number": one.number})
+        except ProductError as fault:
+            done.problems.append(_not_merged(forge, one, fault))
+    return done
+
+
+async def _do(forge: Forge, one: Candidate, done: Merges) -> None:
+    is_on = one.is_on(forge)
+    if is_on and one.verdict.how != "forge":
+        await _cancel(forge, one, done)
+    if one.verdict.how == "forge" and not (is_on and not one.is_new):
+        await _ask(forge, one, done, is_on=is_on)
+    elif one.verdict.how == "bot" and not one.is_new and not done.merged:
+        await _merge(forge, one, done)
+
+
+async def _cancel(forge: Forge, one: Candidate, done: Merges) -> None:
+    now = await forge.proposal(one.number)
+    if now.state is not State.OPEN:
+        return
+    await forge.automerge(now, wanted=False)
+    await _record(forge, now, asked=False)
+    done.cancelled.append(one.number)
+
+
+async def _ask(forge: Forge, one: Candidate, done: Merges, *, is_on: bool) -> None:
+    now = await _as_expected(forge, one)
+    if now is None:
+        return
+    if not is_on:
+        await forge.automerge(now, wanted=True)
+    await _record(forge, now, asked=True)
+    done.asked.append(one.number)
+
+
+async def _merge(forge: Forge, one: Candidate, done: Merges) -> None:
+    if checks_passed(await forge.checks(one.head)) is not CheckState.PASSED:
+        return
+    now = await _as_expected(forge, one)
+    if now is None:
+        return
+    await _record(forge, now, asked=True)  # first, so that a merge of ours is known as one
+    await forge.merge(now, title=now.title, message=_message(one))
+    done.merged.append(one.number)
+
+
+async def _as_expected(forge: Forge, one: Candidate) -> Proposal | None:
+    """Return the proposal as it is now, `None` where it is not what the verdict is about."""
+    now = await forge.proposal(one.number)
+    same = (now.head, now.base) == (one.head, one.base)
+    ready = now.state is State.OPEN and now.ours and now.own_repository and not now.draft
+    return now if same and ready else None
+
+
+async def _record(forge: Forge, now: Proposal, *, asked: bool) -> None:
+    """Write into the body that the forge was told, or is told no more."""
+    recorded = read_metadata(now.body)
+    if recorded is None or is_asked(recorded) is asked:
+        return
+    words = (with_word if asked else without_word)(recorded.automerge, "asked")
+    body = with_replaced(now.body, replace(recorded, automerge=words))
+    await forge.edit(now.number, title=now.title, body=body)
+
+
+def _message(one: Candidate) -> str:
+    """Return what a squash or merge commit says, our trailers in it: a revert is found by them."""
+    planned = one.planned
+    if planned is None:
+        return ""
+    text = default_message(planned.title_name, planned.updates).partition("\n")[2].lstrip()
+    return with_trailers(text, trailers(planned.key, changes_of(planned)))
+
+
+def _not_merged(forge: Forge, one: Candidate, fault: ProductError) -> Problem:
+    return Problem(
+        severity=Severity.WARNING,
+        message=f"it could not be merged by itself: {fault.what}",
+        file=forge.links.proposal(one.number),
+        hint=fault.hint or "A person may merge it; the next run tries again",
+    )

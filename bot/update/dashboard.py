@@ -1,0 +1,152 @@
+"""The dashboard issue: made from a run's report, written only when its text changed.
+
+Where the forge has issues and the repository asks for it (`dashboard: true`). Plain Git has
+none; `pilotfish plan` shows the same there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bot.errors import Problem, ProductError, Severity
+from bot.planning.dashboard import TITLE, Board, Entry, FieldRow, dashboard_text
+from bot.planning.message import subject
+from bot.proposals.lifecycle import Operation
+from bot.proposals.wishes import NOTHING_ASKED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.forges.forge import Abilities, Forge, Issue
+    from bot.proposals.automerge import Verdict
+    from bot.proposals.carry_out import Outcome
+    from bot.proposals.wishes import Wishes
+    from bot.update.report import Report
+
+MOST_CHARS = 60_000  # below the least limit of a forge, 65,536 (threat P9)
+_SCHEDULED = "its schedule"  # how a step that waits for its window begins to say so
+_OPEN = {Operation.OPENED, Operation.REFRESHED, Operation.UNCHANGED}
+
+
+async def find_dashboard(forge: Forge) -> Issue | None:
+    """Return our dashboard; to be read before a run decides, for what is ticked there."""
+    return await forge.find_issue(TITLE) if forge.abilities.issues else None
+
+
+async def write_dashboard(
+    forge: Forge,
+    report: Report,
+    found: Issue | None,
+    *,
+    verdicts: Mapping[str, Verdict] | None = None,
+    wishes: Wishes = NOTHING_ASKED,
+    needs_approval: frozenset[str] = frozenset(),
+) -> tuple[bool, list[Problem]]:
+    """Bring the issue up to date; return whether it was written, and what went wrong.
+
+    `found` is what `find_dashboard` returned, `verdicts` say by branch who merges, `wishes`
+    what was ticked and may wait still, `needs_approval` the branches that nobody approved yet
+    though the base asks for it.
+    """
+    if not forge.abilities.issues:
+        return False, []
+    board = board_of(report, forge.abilities, forge.where, verdicts or {}, wishes)
+    board = replace(
+        board,
+        open=tuple(one for one in board.open if one.branch not in needs_approval),
+        needs_approval=tuple(one for one in board.open if one.branch in needs_approval),
+    )
+    text = dashboard_text(board, max_chars=min(MOST_CHARS, forge.abilities.max_body_chars))
+    try:
+        if found is None:
+            await forge.open_issue(TITLE, text)
+        elif _same(found.body, text):
+            return False, []
+        else:
+            await forge.edit_issue(found.number, text)
+    except ProductError as fault:
+        return False, [_unwritten(forge, fault)]
+    return True, []
+
+
+def _same(there: str, text: str) -> bool:
+    """Return whether a forge that trims texts or turns line ends holds this one."""
+    return there.replace("\r\n", "\n").strip() == text.strip()
+
+
+def board_of(
+    report: Report,
+    abilities: Abilities,
+    place: str,
+    verdicts: Mapping[str, Verdict],
+    wishes: Wishes,
+) -> Board:
+    """Return what the dashboard shows of a run."""
+    base = f" ({report.base})" if report.base else ""
+    considered = [one.binding for plan in report.plans for one in plan.considered]
+    waiting = {one.step.branch for one in report.steps if one.step.operation is Operation.WAITING}
+    board = Board(
+        place=f"{place}{base}",
+        word=abilities.word,
+        errors=tuple(
+            sorted({one.message for one in report.problems if one.severity is Severity.ERROR})
+        ),
+        held=tuple(sorted(report.held, key=lambda one: (one.policy, one.tag, one.where))),
+        holds=tuple(report.holds),
+        fields=tuple(
+            FieldRow(
+                place=one.field.where.rpartition(":")[0],
+                rule=one.policy.text if one.inline else f"{one.policy_name}: {one.policy.text}",
+                image=one.image,
+                written=one.field.value,
+            )
+            for one in sorted(considered, key=lambda b: (b.field.file, b.field.start))
+        ),
+        ticked=frozenset(waiting) & (frozenset(waiting) if wishes.approve_all else wishes.approve),
+    )
+    for outcome in sorted(report.steps, key=lambda one: one.step.branch):
+        board = _with(board, outcome, abilities, verdicts.get(outcome.step.branch))
+    return board
+
+
+def _with(board: Board, outcome: Outcome, abilities: Abilities, verdict: Verdict | None) -> Board:
+    """Put one proposal into the section that it belongs to."""
+    step, operation = outcome.step, outcome.step.operation
+    if outcome.problem is not None and operation is not Operation.LEFT:
+        return board  # it is among the errors
+    entry = Entry(
+        branch=step.branch,
+        title=subject(step.planned.title_name, step.planned.updates)
+        if step.planned
+        else step.key or step.branch,
+        link=f"{abilities.sign}{outcome.number}" if outcome.number else "",
+        reason=step.reason,
+    )
+    if operation in _OPEN:
+        allowed = verdict is not None and verdict.allowed
+        reason = verdict.reason.rstrip(".") if verdict is not None else ""
+        entry = replace(entry, reason=reason, may_approve=verdict is not None and not allowed)
+        return replace(board, open=(*board.open, entry))
+    match operation:
+        case Operation.WAITING if step.reason.startswith(_SCHEDULED):
+            entry = replace(entry, may_approve=True)
+            return replace(board, scheduled=(*board.scheduled, entry))
+        case Operation.WAITING:
+            entry = replace(entry, may_approve=True)
+            return replace(board, limited=(*board.limited, entry))
+        case Operation.LEFT:
+            return replace(board, edited=(*board.edited, entry))
+        case Operation.IGNORED:
+            return replace(board, ignored=(*board.ignored, entry))
+        case _:
+            return board
+
+
+def _unwritten(forge: Forge, fault: ProductError) -> Problem:
+    return Problem(
+        severity=Severity.WARNING,
+        message=f"the dashboard could not be written: {fault.what}",
+        file=fault.where or forge.where,
+        hint=fault.hint or "Allow the token to write issues, or set `dashboard: false`",
+    )
