@@ -75,6 +75,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     made.add_argument("--max-proposals", metavar="N", type=count, help="open ones, not limits.open")
     if command == "run":
         made.add_argument("--dry-run", action="store_true", help="the same as `pilotfish plan`")
+        made.add_argument("--dashboard", action="store_true", help="as `dashboard: true` there")
     add_verdict_options(made)
     return made
 
@@ -109,6 +110,7 @@ async def report_of(given: argparse.Namespace, display: Display, *, dry_run: boo
         dry_run=dry_run,
         config=given.config,
         max_open=given.max_proposals,
+        dashboard=getattr(given, "dashboard", False),
     )
     with progress("asking registries", display) as advance:
         world = world_for(advance, folder=place.root)

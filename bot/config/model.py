@@ -206,7 +206,8 @@ class Config:
     `said_limits` names the limits that were written, by their keys. `defaults` are options that
     inline markers and named policies fall back to. `bounds` is what the operator of a server
     asks of all of them. `sources` are addresses of source repositories by image, normalised,
-    where release notes are read instead of where labels say. `source` names the file or files
+    where release notes are read instead of where labels say. `dashboard`: one issue shows
+    everything. `source` names the file or files
     that were read, empty when nothing was configured.
     """
 
@@ -220,5 +221,6 @@ class Config:
     defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     namespace: str = DEFAULT_NAMESPACE
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    dashboard: bool = False
     bounds: Bounds | None = None
     source: tuple[str, ...] = ()

@@ -175,6 +175,7 @@ def _read_sections(
         sources=_read_sources(root.get("sources"), faults),
         limits=_read_limits(shape),
         said_limits=_said_limits(root),
+        dashboard=shape is not None and shape.dashboard,
         commit=read_commit(root.get("commit"), faults) or CommitSettings(),
         defaults=defaults,
         namespace=namespace,

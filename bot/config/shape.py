@@ -272,6 +272,9 @@ class FileShape(Shape):
     sources: dict[str, str] = Field(
         {}, description="Source repositories by image, for release notes; stronger than labels."
     )
+    dashboard: bool = Field(
+        False, description="Whether one issue on the forge shows everything that is followed."
+    )
     limits: LimitsShape = Field(LimitsShape(), description="How much may happen at once.")  # type: ignore[call-arg]  # all have defaults
     commit: CommitShape | None = Field(None, description="Author, message and signing key.")
     namespace: str = Field(

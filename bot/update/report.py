@@ -36,7 +36,8 @@ class Request:
 
     `below` (files and folders, none of them inside another) and `only` narrow the run; proposals
     that it does not look at stay as they are. `config` is another file than `.pilotfish.yaml`,
-    relative to the repository; `max_open` counts instead of its `limits.open`.
+    relative to the repository; `max_open` counts instead of its `limits.open`. `dashboard`: keep
+    the dashboard issue, whatever the configuration says.
     """
 
     base: str = ""
@@ -46,6 +47,7 @@ class Request:
     dry_run: bool = False
     config: str = ""
     max_open: int | None = None
+    dashboard: bool = False
 
 
 def _as_written(config: Config) -> Config:

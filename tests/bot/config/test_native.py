@@ -131,6 +131,11 @@ def test_registries_know_where_their_secrets_are() -> None:
     assert settings_.insecure is False
 
 
+@pytest.mark.parametrize(("said", "kept"), [("", False), ("dashboard: true", True)])
+def test_the_dashboard_is_kept_where_it_is_asked_for(said: str, kept: bool) -> None:
+    assert read(f"version: 1\n{said}").dashboard is kept
+
+
 def test_forge_limits_and_commit_are_read() -> None:
     config = read(EXAMPLE)
 
@@ -206,6 +211,7 @@ BAD = [
     ("version: 1\n---\nversion: 1", "3:1", "a second document", "Join"),
     ("limits: {open: many}", "1:16", "limits.open must be a whole number", ""),
     ("limits: {open: -1}", "1:16", "limits.open cannot be '-1'", "at least 0"),
+    ("dashboard: maybe", "1:12", "dashboard must be true or false", ""),
     ("limits: [1]", "1:9", "limits must be a mapping, and is a list", "key: value"),
     ("namespace: Flux_System", "1:12", "is no namespace", "lower-case"),
     ("policies:\n  p:", "2:3", "policy 'p' says nothing", "image and rule"),
