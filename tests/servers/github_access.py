@@ -205,6 +205,6 @@ def _password(encoded: str) -> str:
 
 
 def _say(status: int, text: str) -> Response:
-    return Response(
-        status=status, headers=_LOGIN if status == 401 else (), body=f"{text}\n".encode()
-    )
+    login = _LOGIN if status == 401 else []
+    kind = ("Content-Type", "text/plain; charset=utf-8")  # else git does not show the text
+    return Response(status=status, headers=[kind, *login], body=f"{text}\n".encode())
