@@ -158,7 +158,11 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """An issue that we opened: the dashboard."""
+    """An issue that we opened: the dashboard.
+
+    `number` is what the methods of `Forge` take; it is negative where issues and proposals are
+    counted apart (GitLab). For people there is `url`.
+    """
 
     number: int
     url: str

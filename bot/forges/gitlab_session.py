@@ -40,11 +40,6 @@ class GitLabAuth:
     token: Secret = field(repr=False)
     kind: Literal["private", "job", "oauth"] = "private"
 
-    @property
-    def git_user(self) -> str:
-        """Return the user name that goes with the token where Git asks for one."""
-        return "gitlab-ci-token" if self.kind == "job" else "oauth2"
-
 
 class GitLabSession:
     """Asks about the project `path` of the host; opens nothing before the first call."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from bot.config.secret_refs import Secret
     from bot.forges.gitlab_session import GitLabSession
 
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -50,15 +49,6 @@ class GitLabTalk:
     def requests(self) -> int:
         """How many requests were sent."""
         return self._session.requests
-
-    @property
-    def git_user(self) -> str:
-        """The user name that goes with the token where Git asks for one."""
-        return self._session.auth.git_user
-
-    async def git_token(self) -> Secret:
-        """Return the token that a push uses."""
-        return self._session.auth.token
 
     async def account(self) -> Account:
         """Return who we are; asked once. `kind`: personal, project, group, job or oauth."""
