@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bot.planning.remembered import ChangeRecord
 
 _MOST_ROWS = 20
+_MOST_QUOTED = 2_000
 
 
 def edited_by_person(word: str) -> str:
@@ -41,6 +42,27 @@ def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
         f"Something newer is. To take it back, reopen this {word}, or comment `/unhold IMAGE` on "
         "an open one (`pilotfish unhold` does the same).\n"
     )
+
+
+def rollout_failed(tag: str, why: str) -> str:
+    """Say that what a merged proposal brought does not roll out, and that it is held."""
+    return (
+        f"{rollout_mark(tag)}\n"
+        f"`{_plain(tag)}` was applied and does not roll out, so it is held until something newer "
+        f"appears:\n\n{_quoted(why)}\n\n"
+        "To have it proposed again, `pilotfish unhold`; to go back, revert this change.\n"
+    )
+
+
+def rollout_mark(tag: str) -> str:
+    """Return the hidden mark of the comment about one tag."""
+    return f"<!-- pilotfish:note rollout {_plain(tag)} -->"
+
+
+def _quoted(text: str) -> str:
+    """Return foreign words as a block of code, which nothing in them can end."""
+    lines = "".join(sign if sign.isprintable() else " " for sign in text)[:_MOST_QUOTED]
+    return f"    {lines}"
 
 
 def _plain(text: str) -> str:

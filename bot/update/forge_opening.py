@@ -15,7 +15,7 @@ from bot.update.forge_rule import place_of_forge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from contextlib import AsyncExitStack
+    from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
     from bot.clock import Clock
     from bot.config.model import Config
@@ -78,13 +78,11 @@ class ForgeDoor:
             ConfigError: Nobody said which forge it is, or there is no token for it.
         """
         if self._forge is None:
-            kinds = self.world.forge_kinds
-            place = place_of_forge(self.config.forge, self.remote_url, kinds=kinds)
+            place = place_in(self.world, self.config, self.remote_url)
             if place is None:
                 return None
-            credential = self.world.credential_for(self.config.forge, place)
             self._forge = await self.doors.enter_async_context(
-                open_forge(place, credential, clock=self.world.clock)
+                forge_in(self.world, self.config, place)
             )
             self._place = place
         return self._forge
@@ -130,6 +128,21 @@ class ForgeDoor:
         proxies = Proxies.from_environment(os.environ)
         async with HttpClient(clock=self.world.clock, proxies=proxies) as http:
             yield ReleaseNotes(http, self.asker, sources=self.config.sources, forge=own)
+
+
+def place_in(world: World, config: Config, remote_url: str) -> ForgePlace | None:
+    """Return where proposals of this repository are opened, `None` on plain Git.
+
+    Raises:
+        ConfigError: Nobody said which forge it is.
+    """
+    return place_of_forge(config.forge, remote_url, kinds=world.forge_kinds)
+
+
+def forge_in(world: World, config: Config, place: ForgePlace) -> AbstractAsyncContextManager[Forge]:
+    """Give the forge with the credential that counts there."""
+    credential = world.credential_for(config.forge, place)
+    return open_forge(place, credential, clock=world.clock)
 
 
 @asynccontextmanager
