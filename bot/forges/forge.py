@@ -134,7 +134,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """What a proposal shows: title, body in Markdown, labels."""
+    """What a proposal shows: title, body in Markdown, labels.
+
+    White space at the end of a body, and the carriage return of a line end, may be lost (GitLab).
+    """
 
     title: str
     body: str

@@ -282,8 +282,9 @@ class Project:
                 self._act(found["name"].lower(), found["rest"].strip(), person, request)
             return ""
 
+        text = text.replace("\r", "")
         hidden = re.sub(r"^```.*?^```$", hide, text, flags=re.MULTILINE | re.DOTALL)
-        left = _ACTION.sub(act, hidden)
+        left = _ACTION.sub(act, hidden).rstrip()
         return re.sub("\x00(\\d+)\x00", lambda found: fenced[int(found[1])], left)
 
     def _act(self, name: str, rest: str, person: Person, request: MergeRequest) -> None:
