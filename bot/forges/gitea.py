@@ -7,6 +7,9 @@ What is chosen where Gitea leaves a choice:
 * The listing takes heads from `refs/pull/N/head`, which follows a push by a moment. One proposal
   is asked with its branch's head while open; once closed that ref tells, for the branch may have
   been used again.
+* Two calls at once open two proposals of one branch: it looks first and writes later, with no
+  lock. So we look again after opening: the lowest number stays, and ours above it are closed with
+  the reason in their metadata, so that no such close is taken for a person's (invariant I5).
 * A draft is a title that begins with `WIP: `; titles here are told and given without it.
 * A scheduled merge belongs to no head there (`automerge_keeps_head` is false), so that the head
   is compared before and after it is asked for. Gitea tells in no answer that one is scheduled.
@@ -17,6 +20,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -46,6 +50,7 @@ from bot.forges.gitea_answers import (
 )
 from bot.forges.gitea_door import PAGE, GiteaAuth, GiteaDoor, Reply
 from bot.forges.gitea_rules import GiteaRules
+from bot.planning.metadata import read_metadata, with_replaced
 
 if TYPE_CHECKING:
     from bot.clock import Clock
@@ -134,8 +139,6 @@ class GiteaForge(GiteaRules):
         found = await self._read(await self._door.ask("GET", f"pulls/{number}"))
         if found.state is State.OPEN:
             return found
-        from dataclasses import replace
-
         reply = await self._door.ask("GET", f"git/refs/pull/{number}/head")
         for row in reply.rows():
             if row.text("ref") == f"refs/pull/{number}/head":
@@ -146,7 +149,7 @@ class GiteaForge(GiteaRules):
         """Open a proposal; labels and reviewers that cannot be set are told in the log alone.
 
         Raises:
-            AlreadyOpenError: There is one; it is found by `proposals_of`.
+            AlreadyOpenError: There is one, or another run opened one at the same moment.
         """
         fields: dict[str, object] = {
             "head": branch,
@@ -161,15 +164,45 @@ class GiteaForge(GiteaRules):
         try:
             reply = await self._door.ask("POST", "pulls", fields=fields)
         except ConflictError as error:
-            raise AlreadyOpenError(
-                f"there is an open proposal of {branch} already",
-                where=self.where,
-                hint="It is looked at in place of a new one",
-            ) from error
+            raise self._already_open(branch) from error
         opened = await self._read(reply)
+        await self._close_twins(opened)
         if text.reviewers:
             await self._ask_for_review(opened.number, text.reviewers)
         return opened
+
+    def _already_open(self, branch: str) -> AlreadyOpenError:
+        return AlreadyOpenError(
+            f"there is an open proposal of {branch} already",
+            where=self.where,
+            hint="It is looked at in place of a new one",
+        )
+
+    async def _close_twins(self, opened: Proposal) -> None:
+        """Leave one proposal of a branch open, should another run have opened one with us.
+
+        Raises:
+            AlreadyOpenError: The other one stays.
+        """
+        reply = await self._door.ask("GET", "pulls", query={"state": "open", "limit": PAGE})
+        me = await self._who()
+        found = [read_proposal(row, me=me.id, links=self.links) for row in reply.rows()]
+        same = (opened.branch, opened.base, True)
+        twins = [one for one in found if (one.branch, one.base, one.own_repository) == same]
+        first = min((one.number for one in twins), default=opened.number)
+        for twin in twins:
+            if twin.ours and twin.number != first:
+                await self._close_as_twin(twin)
+        if first < opened.number:
+            raise self._already_open(opened.branch)
+
+    async def _close_as_twin(self, twin: Proposal) -> None:
+        fields = {"state": State.CLOSED.value}
+        recorded = read_metadata(twin.body)
+        if recorded is not None:
+            ended = replace(recorded, closed_why="opened twice at once")
+            fields["body"] = with_replaced(twin.body, ended)
+        await self._door.ask("PATCH", f"pulls/{twin.number}", fields=fields, repeatable=True)
 
     async def _ask_for_review(self, number: int, reviewers: Sequence[str]) -> None:
         place = f"pulls/{number}/requested_reviewers"

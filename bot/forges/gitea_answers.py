@@ -201,17 +201,14 @@ def covers(pattern: str, branch: str) -> bool:
 
     `*` and `?` stop at a slash, `**` does not; a list in braces is a choice.
     """
-    parts = re.split(r"(\*\*|\*|\?|\{[^{}]*\})", pattern)
-    signs = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    built = "".join(
-        signs.get(part)
-        or (
-            "(?:" + "|".join(re.escape(one) for one in part[1:-1].split(",")) + ")"
-            if part.startswith("{") and part.endswith("}")
-            else re.escape(part)
-        )
-        for part in parts
-    )
+    signs = {"**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")", ",": "|"}
+    parts = re.split(r"(\*\*|[*?{},])", pattern)
+    balanced = pattern.count("{") == pattern.count("}") == len(re.findall(r"\{[^{}]*\}", pattern))
+    depth, built = 0, ""
+    for part in parts:
+        literal = part in "{}," and (not balanced or (part == "," and not depth))
+        depth += {"{": 1, "}": -1}.get(part, 0)
+        built += re.escape(part) if literal else signs.get(part, re.escape(part))
     return re.fullmatch(built, branch) is not None
 
 

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -77,6 +77,7 @@ class Gitea(Pusher):
         self.owner = _ADMIN
         self.password = _PASSWORD
         self.token = ""
+        self._tokens = 0
         signed = authority.sign_server()
         self._settings = folder / "app.ini"
         self._settings.write_text(
@@ -144,9 +145,16 @@ class Gitea(Pusher):
         login = ["--username", name, "--password", password]
         contact = ["--email", f"{name}@example.test", "--must-change-password=false"]
         self._run("admin", "user", "create", *login, *contact, *(["--admin"] if admin else []))
-        wish = ["--username", name, "--token-name", "tests", "--scopes", "all", "--raw"]
-        said = self._run("admin", "user", "generate-access-token", *wish)
-        return Account(name=name, password=password, token=said.strip().splitlines()[-1])
+        return Account(name=name, password=password, token=self.make_token(name, ("all",)))
+
+    def make_token(self, name: str, scopes: Sequence[str]) -> str:
+        """Return a new token of a person that may do only this."""
+        self._tokens += 1
+        wish = ["--username", name, "--token-name", f"tests-{self._tokens}", "--raw"]
+        said = self._run(
+            "admin", "user", "generate-access-token", *wish, "--scopes", ",".join(scopes)
+        )
+        return said.strip().splitlines()[-1]
 
     def _run(self, *arguments: str) -> str:
         done = subprocess.run(

@@ -105,6 +105,21 @@ class GiteaFace:
         made = self.made.commit_files(dict(files), message, branch=branch)
         return self._told(branch, made)
 
+    def commit_executable(self, path: str, text: bytes) -> str:
+        """Commit to main a file that may be run, by a patch: contents have no mode there."""
+        lines = text.decode().splitlines()
+        patch = [
+            f"diff --git a/{path} b/{path}",
+            "new file mode 100755",
+            "--- /dev/null",
+            f"+++ b/{path}",
+            f"@@ -0,0 +1,{len(lines)} @@",
+            *(f"+{line}" for line in lines),
+            "",
+        ]
+        fields = {"branch": "main", "message": "Add", "content": "\n".join(patch)}
+        return str(self.api("POST", "/diffpatch", fields)["commit"]["sha"])
+
     def _told(self, branch: str, commit: str) -> str:
         """Wait until open proposals of the branch show its commit in listings as well."""
         for _ in range(1_000):
@@ -230,6 +245,13 @@ class GiteaUnderTest:
         access = Access(ca=str(self._gitea.ca_file))
         auth = GiteaAuth(token=Secret(token))
         return open_gitea(self._http, self._gitea.url, path, auth=auth, access=access)
+
+    def token_of(self, login: str) -> str:
+        return people_of(self._gitea)[login].token
+
+    def narrow_token(self, *scopes: str) -> str:
+        """Return a token of our account that may do only this."""
+        return self._gitea.make_token(self.bot, scopes)
 
     def forge_with(self, token: str) -> Forge:
         return self.open(self.repository.path, token)

@@ -185,6 +185,22 @@ async def test_a_second_proposal_of_a_branch_is_refused(under_test: ForgeUnderTe
     assert [one.number for one in await under_test.forge.proposals_of(BRANCH)] == [opened.number]
 
 
+async def test_two_runs_at_once_leave_one_open_proposal(under_test: ForgeUnderTest) -> None:
+    under_test.repository.commit(BRANCH, CHANGED)
+    other = under_test.forge_with(under_test.token)
+    text = Text(title="web", body="")
+
+    outcomes = await asyncio.gather(
+        under_test.forge.open(BRANCH, "main", text),
+        other.open(BRANCH, "main", text),
+        return_exceptions=True,
+    )
+
+    assert sorted(type(one).__name__ for one in outcomes) == ["AlreadyOpenError", "Proposal"]
+    found = await under_test.forge.proposals_of(BRANCH)
+    assert [one.state for one in found].count(State.OPEN) == 1
+
+
 async def test_a_pushed_commit_is_the_new_head(under_test: ForgeUnderTest) -> None:
     opened = await propose(under_test)
 
@@ -330,10 +346,10 @@ async def test_metadata_comes_back_from_a_body(under_test: ForgeUnderTest) -> No
 async def test_any_script_comes_back_unchanged(under_test: ForgeUnderTest) -> None:
     words = "Ünïcödé 更新 ✅ 🐟 \u202eabc\u202c"
 
-    opened = await propose(under_test, title=f"web {words}", body=f"1 < 2 & `{words}`\n\n| a |\n")
+    opened = await propose(under_test, title=f"web {words}", body=f"1 < 2 & `{words}`\n\n| a |")
 
     found = await under_test.forge.proposal(opened.number)
-    assert (found.title, found.body) == (f"web {words}", f"1 < 2 & `{words}`\n\n| a |\n")
+    assert (found.title, found.body) == (f"web {words}", f"1 < 2 & `{words}`\n\n| a |")
 
 
 async def test_a_body_of_sixty_five_thousand_characters_is_taken(
