@@ -22,6 +22,7 @@ from tests.servers import (
     github_git,
     github_graphql,
     github_issues,
+    github_merging,
     github_pulls,
     openapi,
 )
@@ -90,6 +91,7 @@ class GitHub(HttpThread):
         self._last_id = 1_000
         self._access = Access(self)
         self.owner = self.create_account("fleet")
+        self.create_account("web-flow")  # as whom GitHub itself commits
 
     @property
     def api_url(self) -> str:
@@ -121,6 +123,8 @@ class GitHub(HttpThread):
         return self.accounts.get(login.lower())
 
     def account_of_mail(self, mail: str) -> Account | None:
+        if mail == github_merging.FORGE[1]:
+            return self.account("web-flow")
         return next((each for each in self.accounts.values() if each.mail == mail), None)
 
     def make_token(

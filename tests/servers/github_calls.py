@@ -201,6 +201,8 @@ def read_body(body: bytes) -> dict[str, Any]:
         found = json.loads(body)
     except ValueError:
         raise Refusal(400, "Problems parsing JSON") from None
+    if isinstance(found, list):
+        return {"labels": found}  # of labels alone GitHub takes the bare list
     if not isinstance(found, dict):
         raise Refusal(422, "Invalid request.\n\nFor 'links/0/schema', nil is not an object.")
     return found
