@@ -62,8 +62,11 @@ _UP_TO_DATE_METHODS = frozenset({"ff", "rebase_merge"})
 
 
 def guarded(text: str) -> str:
-    """Return a text in which GitLab finds no order to carry out."""
-    return _ACTION.sub(r"\\\1", text)
+    """Return a text in which GitLab finds no order to carry out; lines end with a line feed.
+
+    GitLab drops carriage returns before it looks, so that one must not hide the start of a line.
+    """
+    return _ACTION.sub(r"\\\1", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def unguarded(text: str) -> str:

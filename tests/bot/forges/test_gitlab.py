@@ -281,7 +281,10 @@ async def test_a_redirect_is_not_followed(scene: Scene, status: int) -> None:
     assert elsewhere.requests == []
 
 
-async def test_a_private_authority_is_trusted_where_it_is_named(tmp_path: Path) -> None:
+async def test_a_private_authority_is_trusted_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", __file__)  # what is configured counts for more
     server = GitLab(tmp_path / "gitlab", tls=True)
     server.start()
     try:
@@ -289,6 +292,7 @@ async def test_a_private_authority_is_trusted_where_it_is_named(tmp_path: Path) 
         trusting = scene.open(scene.bot.token, ca=str(server.ca_file))
 
         assert (await trusting.account()).login == "fleet-bot"
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
         with pytest.raises(AccessError, match="certificate is not trusted"):
             await scene.forge.account()
         for each in scene.forges:
@@ -340,6 +344,15 @@ async def test_what_a_person_wrote_is_read_as_it_stands(scene: Scene) -> None:
     (told,) = await scene.forge.comments_on(opened.number)
 
     assert told.body == "\\/hold web"
+
+
+async def test_a_blank_keeps_a_command_of_ours_from_gitlab(scene: Scene) -> None:
+    opened = await scene.propose()
+    scene.act("POST", f"merge_requests/{opened.number}/notes", body=" /rebase")
+
+    (told,) = await scene.forge.comments_on(opened.number)
+
+    assert told.body == " /rebase"
 
 
 async def test_a_persons_approve_is_an_approval_and_no_comment(scene: Scene) -> None:
@@ -739,6 +752,16 @@ async def test_a_read_is_asked_again(scene: Scene, kind: Literal["drop-before", 
     scene.server.plan(Fault(kind=kind, method="GET", path="merge_requests$", status=502))
 
     assert (await scene.forge.listing()).complete
+
+
+async def test_a_host_that_is_down_is_told_after_some_tries(scene: Scene) -> None:
+    scene.server.stop()
+
+    with pytest.raises(UnavailableError, match="cannot be reached") as caught:
+        await scene.forge.comment(1, "hello")
+
+    assert scene.forge.requests == 3
+    assert scene.server.host in str(caught.value)
 
 
 async def test_an_edit_is_asked_again(scene: Scene) -> None:
