@@ -19,7 +19,8 @@ COPY bot bot
 COPY policies policies
 COPY reconciler reconciler
 RUN /build/backend/bin/python -m hatchling build -t wheel -d /build/dist
-RUN VIRTUAL_ENV=/opt/venv uv pip install --no-deps --offline /build/dist/*.whl
+# By name: UV_PYTHON would send it to the interpreter above.
+RUN uv pip install --python /opt/venv/bin/python --no-deps --offline /build/dist/*.whl
 
 FROM docker.io/library/python:3.12-slim-bookworm
 RUN apt-get update \

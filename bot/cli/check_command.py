@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.cli.faults import has_errors
 from bot.cli.options import parser, read_display
 from bot.cli.verdict import add_verdict_options, judged, keep
-from bot.config.native import Trust
+from bot.config.model import ForgeSettings
 from bot.errors import FaultsError, Problem, ProductError, Severity
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.cli.options import Display
     from bot.cli.places import Place
+    from bot.config.model import Config
     from bot.planning.plan import Update, UpdatePlan
     from bot.update.configuration import Configured
     from bot.update.survey import Bound
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         "check", "Find every fault before it matters; writes nothing.", examples=_EXAMPLES
     )
     made.add_argument("path", nargs="*", default=["."], metavar="PATH")
+    made.add_argument("--repository", metavar="URL", help="another one than this folder's origin")
     made.add_argument("--config", metavar="FILE", default="", help="default: .pilotfish.yaml")
     made.add_argument("--only", metavar="NAME", default="", help="one policy, image or proposal")
     made.add_argument("--offline", action="store_true", help="ask no registry and no remote")
@@ -99,9 +101,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def find_faults(
-    given: argparse.Namespace, display: Display, *, trust: Trust = Trust.PERSON
+    given: argparse.Namespace, display: Display, *, stranger: bool = False
 ) -> Findings:
-    """Look at everything and return what was found; a fault stops only what leans on it."""
+    """Look at everything and return what was found; a fault stops only what leans on it.
+
+    The files of a `stranger` say nothing about registries and forges that counts, and the
+    remote is left alone.
+    """
     from bot.cli.folder_config import config_of
     from bot.cli.places import find_places
     from bot.update.survey import read_bindings
@@ -109,14 +115,16 @@ async def find_faults(
 
     findings = Findings()
     findings.problems += strangers()
-    place, below = await find_places(given.path, None)
+    place, below = await find_places(given.path, given.repository)
     try:
-        configured = await config_of(place, file=given.config, trust=trust)
+        configured = await config_of(place, file=given.config)
     except FaultsError as faults:
         findings.problems += faults.problems
         findings.wrong_files = True
         return findings
     findings.problems += configured.problems
+    if stranger:
+        configured = replace(configured, config=_unbelieved(configured.config))
     config = configured.config
     sources = ", ".join(config.source[:3]) + (" …" if len(config.source) > 3 else "")  # noqa: PLR2004
     findings.good.append(
@@ -130,8 +138,14 @@ async def find_faults(
     findings.good.append(f"markers: {bound.marked} fields, {len(bound.bindings)} followed")
     if not given.offline:
         await _ask_registries(configured, bound, findings, display)
-        await _ask_remote(place, configured, bound, findings)
+        if not stranger:
+            await _ask_remote(place, configured, bound, findings)
     return findings
+
+
+def _unbelieved(config: Config) -> Config:
+    """Return `config` without what could send a secret of this job somewhere."""
+    return replace(config, registries=(), forge=ForgeSettings())
 
 
 def strangers() -> list[Problem]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.cli.places import find_place
-from bot.config.native import Trust
 from bot.update.configuration import Configured, read_configuration
 from bot.update.trees import FolderTree
 
@@ -22,9 +21,9 @@ async def config_here(path: str = ".") -> Configured:
     return await config_of(await find_place(path, None))
 
 
-async def config_of(place: Place, *, file: str = "", trust: Trust = Trust.PERSON) -> Configured:
+async def config_of(place: Place, *, file: str = "") -> Configured:
     """Return what a place's files configure; `file` is read instead of `.pilotfish.yaml`."""
     tree = FolderTree(root=place.root)
     return await read_configuration(
-        tree, repository_url=place.url or None, folder=place.root, trust=trust, file=file
+        tree, repository_url=place.url or None, folder=place.root, file=file
     )

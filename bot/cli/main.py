@@ -25,6 +25,7 @@ update  plan [PATH]            what `run` would do
         set DIR                apply given references to markers, offline
         hold, unhold, holds    a person's "not this one", with reason and end
         auth test IMAGE        which credential is used, and what the registry answers
+        ci                     what a CI job's environment asks: the forge action's own command
 
 cluster build DIR              print the objects that would be applied
         diff DIR               what an apply would change in the cluster; 3 when it differs
@@ -51,6 +52,7 @@ COMMANDS = {
     "auth": "bot.cli.auth_command",
     "build": "bot.cli.build_command",
     "check": "bot.cli.check_command",
+    "ci": "bot.cli.ci_command",
     "demo": "bot.cli.demo_command",
     "diff": "bot.cli.diff_command",
     "explain": "bot.cli.explain_command",

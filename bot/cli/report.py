@@ -99,7 +99,7 @@ def show_report(report: Report, display: Display, *, dry_run: bool) -> None:
 
     sys.stdout.flush()
     tell_problems(report.problems, every=display.verbosity > 0)
-    print(_sentence(report, dry_run=dry_run))
+    print(sentence(report, dry_run=dry_run))
 
 
 def _update_row(one: Update) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def _operation(outcome: Outcome, *, dry_run: bool) -> str:
 _WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
 
 
-def _sentence(report: Report, *, dry_run: bool) -> str:
+def sentence(report: Report, *, dry_run: bool) -> str:
     """Say in one line how it ended, and what comes next where nothing was found."""
     if not report.marked:
         return (

@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.cli.ci_job import FAIL_ON
 from bot.errors import ConfigError
 from bot.telemetry import redact
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bot.planning.plan import Update
     from bot.update.report import Report
 
-FAIL_ON = ("never", "outdated", "error")
 _DONE, _OUTDATED, _PARTLY = 0, 3, 4
 
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bot.http_client.exchange import Answer
     from policies.reference import Repository
 
+_DOCKER_AUTH = "DOCKER_AUTH_CONFIG"
 _BAD_REQUEST, _NOT_ALLOWED = 400, 405
 _NO_HEAD = frozenset({400, 405, 501})
 _MAX_HEAD_BYTES = 8 << 10
@@ -315,13 +316,20 @@ def open_registries(
 ) -> RegistryClient:
     """Return a client for a command that a person or a CI job runs.
 
-    It takes Docker's configuration and the proxies from `environment` (`product.md` 3.2).
+    It takes Docker's configuration and the proxies from `environment` (`product.md` 3.2);
+    `DOCKER_AUTH_CONFIG`, which CI systems set, holds such a configuration itself, and counts
+    first.
     """
     settings = tuple(settings)
+    given = environment.get(_DOCKER_AUTH, "")
     return RegistryClient(
         settings,
         clock=clock,
-        credentials=Credentials(settings, docker_config=docker_folder(environment)),
+        credentials=Credentials(
+            settings,
+            docker_config=docker_folder(environment),
+            pull_secrets={_DOCKER_AUTH: given.encode()} if given.strip() else None,
+        ),
         proxies=Proxies.from_environment(environment),
         tell=tell,
     )

@@ -1,0 +1,89 @@
+"""What a CI job found and did: the one value its summary, marks, outputs and SARIF are made from.
+
+Pure: no I/O, no clock, no logging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.errors import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.cli.ci_job import Job
+    from bot.planning.plan import Considered, HeldTag, Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The answer of a job.
+
+    `updates` are all that were found, `behind` those that Git does not hold now. `proposals`
+    and `commits` have the form of `run -o json`. `good` are lines about what is in order.
+    `verified`: every commit that was made is signed by the forge.
+    """
+
+    job: Job
+    code: int
+    updates: tuple[Update, ...] = ()
+    behind: tuple[Update, ...] = ()
+    held: tuple[HeldTag, ...] = ()
+    considered: tuple[Considered, ...] = ()
+    proposals: tuple[Mapping[str, object], ...] = ()
+    commits: tuple[Mapping[str, object], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    good: tuple[str, ...] = ()
+    changed: bool = False
+    verified: bool = False
+    sentence: str = ""
+
+    @property
+    def shown_proposals(self) -> list[Mapping[str, object]]:
+        """Return those that exist or existed, not the ones that wait or are held."""
+        return [one for one in self.proposals if one.get("head") or one.get("number")]
+
+    @property
+    def problems_of_files(self) -> list[Problem]:
+        """Return those that stand on a line, which can be marked there."""
+        return [one for one in self.problems if one.file and one.line]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the report of a job."""
+        return {
+            "mode": self.job.mode.value,
+            "degraded": self.job.degraded or self.job.refused or None,
+            "code": self.code,
+            "updates": [one.as_json() for one in self.updates],
+            "held": [one.as_json() for one in self.held],
+            "policies": [policy_row(one) for one in self.considered],
+            "proposals": list(self.proposals),
+            "commits": list(self.commits),
+            "problems": [one.as_json() for one in self.problems],
+            "good": list(self.good),
+        }
+
+
+def policy_row(one: Considered) -> dict[str, object]:
+    """Return what a policy selects among the tags of its image, gates and holds aside."""
+    selection = one.selection
+    return {
+        "policy": one.binding.policy_name,
+        "image": one.binding.image,
+        "file": one.binding.field.file,
+        "line": one.binding.field.line,
+        "chosen": selection.chosen.tag if selection.chosen else None,
+        "candidates": sum(1 for verdict in selection.verdicts if verdict.passed_filter),
+        "error": selection.error.message if selection.error else None,
+    }
+
+
+def refused(job: Job) -> Problem:
+    """Return the problem of a job that may not do what it was asked."""
+    return Problem(
+        severity=Severity.ERROR,
+        message=job.refused,
+        hint="Write from `schedule` or `workflow_dispatch`, and use mode `check` here",
+    )
