@@ -98,9 +98,9 @@ def fault_of(reply: Reply, *, where: str) -> ProductError:
             return _forbidden(reply, said, where)
         case 404:
             return NotFoundError(
-                "not found, or this token may not see it",
+                "not found, or no permission to see it",
                 where=where,
-                hint=f"Check the address{_needed(reply, ', and let the token have ')}",
+                hint=f"Check address and token{_needed(reply, '; asked for is ')}",
             )
         case 409:
             return ConflictError(f"GitHub refuses for now{told}", where=where, hint="Try again")
@@ -160,7 +160,7 @@ def graphql_fault(errors: list[Row], *, where: str) -> ProductError:
     said = shown(first.text("message"), max_chars=300).rstrip(".")
     if kind == "NOT_FOUND":
         return NotFoundError(
-            "not found, or this token may not see it",
+            "not found, or no permission to see it",
             where=where,
             hint="Check the address and what the token may do",
         )

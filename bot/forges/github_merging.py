@@ -164,9 +164,15 @@ class GitHubMerging(GitHubStanding):
 
     def _same_as(self, proposal: Proposal, row: Row) -> None:
         now = self._proposal(row, proposal.author)
-        if (now.head, now.base, now.state) != (proposal.head, proposal.base, State.OPEN):
+        if now.state is not State.OPEN:
+            raise RefusedError(
+                f"it is {now.state.value} already",
+                where=self._place(proposal),
+                hint="Nothing is left to do",
+            )
+        if (now.head, now.base) != (proposal.head, proposal.base):
             raise HeadMovedError(
-                "head, base or state are not what they were",
+                "its head or its base is not what it was",
                 where=self._place(proposal),
                 hint="The next run looks again",
             )

@@ -103,11 +103,15 @@ class GitHubStanding:
 
     async def preflight(self, base: str) -> list[Finding]:
         """Return what a first run would stumble over: token kind, permissions, settings."""
-        account = await self.account()
-        settings = with_scopes(await self._known_settings(), self._scopes)
-        return await find_stumbling_blocks(
-            self._session, settings, await self.rules(base), base=base, kind=account.kind
-        )
+        try:
+            account = await self.account()
+            settings = with_scopes(await self._known_settings(), self._scopes)
+            rules = await self.rules(base)
+            return await find_stumbling_blocks(
+                self._session, settings, rules, base=base, kind=account.kind
+            )
+        except AccessError as fault:
+            return [Finding(ok=False, what=fault.what, fix=fault.hint)]
 
     async def proposal(self, number: int) -> Proposal:
         """Return one proposal as it is now."""

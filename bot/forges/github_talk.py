@@ -5,6 +5,7 @@ A comment was edited when GitHub changed its `updated_at`; both moments are in w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _WRITERS = frozenset({"admin", "write"})  # `maintain` is told as write, `triage` as read
 _KNOWN = _WRITERS | {"read", "none"}
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?")
 
 
 class GitHubTalk(GitHubStanding):
@@ -28,6 +30,8 @@ class GitHubTalk(GitHubStanding):
 
     async def comments(self, *, since: datetime, numbers: Sequence[int]) -> list[Comment]:
         """Return comments on these that were made since, oldest first; the newest 1,000 at most."""
+        if not numbers:
+            return []
         asked = {
             "since": since.isoformat(timespec="seconds").replace("+00:00", "Z"),
             "sort": "created",
@@ -74,6 +78,8 @@ class GitHubTalk(GitHubStanding):
 
     async def can_write(self, login: str) -> bool:
         """Return whether a person may push to this repository now, asked anew each time (P1)."""
+        if not _LOGIN.fullmatch(login):
+            return False  # nobody can have that name
         asked = f"collaborators/{quote(login, safe='')}/permission"
         try:
             row = await self._session.row("GET", asked)

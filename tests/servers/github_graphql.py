@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tests.servers import github_merging as merging
-from tests.servers.github_state import AutoMerge, Pull, node_id
+from tests.servers.github_state import AutoMerge, Protection, Pull, node_id
 from tests.servers.graphql_query import BadQuery, Field, pick, read
 
 if TYPE_CHECKING:
@@ -105,6 +105,12 @@ class _Asking:
                 raise GraphqlError("NOT_FOUND", said)
             return _pull(pull)
 
+        def ref(*, qualifiedName: str) -> dict[str, Any] | None:  # noqa: N803 - GitHub's name
+            name = qualifiedName.removeprefix("refs/heads/")
+            if found.branch(name) is None:
+                return None
+            return {"name": name, "refUpdateRule": _rule(found.protections.get(name))}
+
         return {
             "id": node_id("R", found.id),
             "nameWithOwner": found.full_name,
@@ -114,6 +120,7 @@ class _Asking:
             "rebaseMergeAllowed": settings.allow_rebase_merge,
             "viewerPermission": found.role_of(self._account).upper(),
             "pullRequest": pull_request,
+            "ref": ref,
         }
 
     def _node(self, *, id: str) -> dict[str, Any]:  # noqa: A002 - GitHub's name
@@ -152,9 +159,9 @@ class _Asking:
         if wanted is not None and wanted != pull.head:
             said = "Head branch was modified. Review and try the merge again."
             raise GraphqlError("UNPROCESSABLE", said)
-        said = _no_auto_merge(repository, pull, method)
-        if said:
-            raise GraphqlError("UNPROCESSABLE", said)
+        obstacle = _no_auto_merge(repository, pull, method)
+        if obstacle:
+            raise GraphqlError("UNPROCESSABLE", obstacle)
         pull.auto_merge = AutoMerge(
             by=self._account,
             method=method,
@@ -212,7 +219,8 @@ def _no_auto_merge(repository: GitHubRepository, pull: Pull, method: str) -> str
         return f"{word[method]} are not allowed on this repository"
     if pull.draft:
         return "Pull request is a draft"
-    if not repository.demand(pull.base_branch) or merging.obstacle(repository, pull) is None:
+    demand, said = repository.demand(pull.base_branch), merging.obstacle(repository, pull)
+    if not demand or (said is None and not demand.queue):
         return f"Pull request is in {merging.state_of(repository, pull)} status"
     return None
 
@@ -237,6 +245,20 @@ def _write(repository: GitHubRepository, head: str, input_: _Input, *, by: Accou
     runs = [path for mode, path in rows if mode == "100755"]  # modes cannot be said, so they stay
     tree = repository.bare.write_tree(files, parent=head, executable=runs)
     return merging.write_commit(repository, tree, [head], text, by=by)
+
+
+def _rule(protection: Protection | None) -> dict[str, Any] | None:
+    """Return what of classic protection everybody who may push is told."""
+    if protection is None:
+        return None
+    return {
+        "pattern": "",
+        "requiredApprovingReviewCount": protection.approvals or None,
+        "requiredStatusCheckContexts": list(protection.checks),
+        "requiresLinearHistory": protection.linear,
+        "requiresSignatures": protection.signatures,
+        "viewerCanPush": not protection.refuse_pushes,
+    }
 
 
 def _pull(pull: Pull) -> dict[str, Any]:

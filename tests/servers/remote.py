@@ -85,8 +85,8 @@ class Remote:
 
     def files(self, branch: str = "main") -> dict[str, bytes]:
         """Return every file of `branch` by its path."""
-        listing = self.git("ls-tree", "-r", "-z", "--format=%(objectname) %(path)", branch)
-        entries = [line.split(" ", 1) for line in listing.split("\0") if line]
+        listing = self.git("ls-tree", "-r", "-z", branch)  # with --format, paths are quoted
+        entries = [line.split(" ", 2)[2].split("\t", 1) for line in listing.split("\0") if line]
         wanted = "".join(f"{blob}\n" for blob, _ in entries).encode()
         rest = _git(self.folder, "cat-file", "--batch", feed=wanted)
         found = {}

@@ -26,7 +26,7 @@ def reply(
     ("answer", "kind", "says"),
     [
         (reply(401, "Bad credentials"), AccessError, "does not take the token: Bad credentials"),
-        (reply(404, "Not Found"), NotFoundError, "not found, or this token may not see it"),
+        (reply(404, "Not Found"), NotFoundError, "not found, or no permission to see it"),
         (reply(301), AccessError, "the repository has moved"),
         (reply(307, "Moved Permanently"), AccessError, "the repository has moved"),
         (reply(409, "Conflict"), ConflictError, "refuses for now"),
