@@ -3,7 +3,8 @@ r"""What a person writes in a comment to ask for something: the grammar, exactly
 Only the first line counts, only plain text, and only where it starts with `/` (`peers.md` 3.7,
 `reliability-security.md` 1.3 B3, P3): not in a quote, in code or in an HTML comment. Other
 programs have commands of their own, some of the same name: what cannot be meant for us is
-passed over in silence.
+passed over in silence. `/pilotfish rebase` is `/rebase` for certain, and the way on GitLab, which
+carries out its own `/rebase` and `/approve` and shows neither to us.
 
 Pure: no I/O, no clock, no logging.
 """
@@ -37,6 +38,8 @@ _MAX_LINE_CHARS = 500  # as a person writes on a line; arbitrary
 _MAX_REASON_CHARS = 200  # as fits a table; arbitrary
 _LIKE = 0.87  # how close a word must be to count as a slip of the pen; `/label` is none
 _COMMAND = re.compile(r" {0,3}/([A-Za-z][A-Za-z-]{0,30})(?:[ \t]+(.*?))?[ \t]*", re.DOTALL)
+_NAME = "pilotfish"
+_WORD = re.compile(r"[A-Za-z-]{1,31}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:+-]{0,254}")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -83,10 +86,13 @@ def parse(comment: str) -> Command | BadCommand | None:
     if found is None:
         return None
     word, rest = found[1], (found[2] or "").split()
+    by_name = word == _NAME
+    if by_name and rest and _WORD.fullmatch(rest[0]):
+        word, rest = rest[0], rest[1:]
     if word not in WORDS:
-        near = get_close_matches(word.lower(), WORDS, n=1, cutoff=_LIKE)
+        near = by_name or get_close_matches(word.lower(), WORDS, n=1, cutoff=_LIKE)
         return BadCommand(word=word, why="it is no command of mine") if near else None
-    if rest and (word, rest[0]) in _OF_OTHERS:
+    if not by_name and rest and (word, rest[0]) in _OF_OTHERS:
         return None
     if len(line) > _MAX_LINE_CHARS:
         return BadCommand(word=word, why=f"it is longer than {_MAX_LINE_CHARS} characters")
@@ -172,4 +178,5 @@ def _split(target: str) -> tuple[str, str] | None:
 
 def list_of_commands() -> str:
     """Return every command with what it does, as a Markdown list."""
-    return "\n".join(f"- `{usage}`: {what}" for usage, what in USAGES.values())
+    rows = [f"- `{usage}`: {what}" for usage, what in USAGES.values()]
+    return "\n".join([*rows, "- where another program takes it first: `/pilotfish rebase`"])

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from tests.bot.forges.harness import OpenUnderTest
 
 
-@pytest.fixture(params=[pytest.param("gitea", marks=pytest.mark.servers)])
+FORGES = ("gitea", "github", "gitlab")
+
+
+@pytest.fixture(params=[pytest.param(one, marks=pytest.mark.servers) for one in FORGES])
 async def stage(
     request: pytest.FixtureRequest, unique_name: str, tmp_path: Path
 ) -> AsyncIterator[Stage]:

@@ -55,9 +55,7 @@ def test_the_forge_is_known_by_what_was_said_or_by_its_host(
 def test_a_forge_served_below_a_path_keeps_it_out_of_the_repositorys_name() -> None:
     settings = ForgeSettings(kind="gitea", url="https://acme.example/git/")
     place = place_of_forge(settings, "https://acme.example/git/team/fleet.git")
-    assert place == ForgePlace(
-        kind="gitea", host_url="https://acme.example/git", path="team/fleet"
-    )
+    assert place == ForgePlace(kind="gitea", host_url="https://acme.example/git", path="team/fleet")
 
 
 def test_what_the_surroundings_tell_of_a_host_counts() -> None:

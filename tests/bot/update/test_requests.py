@@ -52,7 +52,7 @@ async def test_commands_of_several_runs_share_one_comment_newest_first(stage: St
     stage.people.comment(number, "/hold major")
     await stage.run()
     stage.people.comment(number, "/unhold")
-    stage.people.comment(number, "/rebase")
+    stage.people.comment(number, "/pilotfish rebase")
     stage.people.comment(number, "/explain")
     stage.people.comment(number, "/holds")
     found = await stage.run()
@@ -118,7 +118,7 @@ async def test_a_run_that_ended_before_it_answered_is_repeated_harmlessly(stage:
 
 async def test_a_wish_that_waits_is_told_and_asked_again_until_it_is_done(stage: Stage) -> None:
     number = (await stage.propose()).proposal.number
-    said = stage.people.comment(number, "/rebase")
+    said = stage.people.comment(number, "/pilotfish rebase")
     await stage.answer(await stage.asked(), waiting=frozenset({BRANCH}))
     (waits,) = await stage.answers(number)
     assert "waits for its turn" in waits
@@ -159,7 +159,7 @@ async def test_the_dashboard_takes_commands_and_boxes(stage: Stage) -> None:
     issue = await stage.forge.open_issue(TITLE, text)
     await stage.forge.edit_issue(issue.number, text.replace("- [ ]", "- [x]"))
     stage.people.comment(issue.number, "/hold web@2.0.0")
-    stage.people.comment(issue.number, "/rebase")
+    stage.people.comment(issue.number, "/pilotfish rebase")
     await stage.run()
     assert [one.tag for one in stage.notes.remembered.holds] == ["2.0.0"]
     (answer,) = await stage.answers(issue.number)
