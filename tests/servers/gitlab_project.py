@@ -86,6 +86,7 @@ class Project:
         self.statuses: list[CommitStatus] = []
         self.pipelines_started: list[str] = []
         self.default_branch = "main"
+        self.list_lag = 0  # how many listings a new merge request is missing from
         self.protections: list[Protection] = []
         self._now = now
         self._ancestors: dict[tuple[str, str], bool] = {}

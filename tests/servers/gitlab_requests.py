@@ -82,6 +82,7 @@ def _open(call: Call) -> Answer:
         sha=heads[source],
         base_seen=heads[target],
         source_project_id=project.id,
+        unlisted=project.list_lag,
         squash=project.settings.squash_option in {"always", "default_on"},
     )
     labels = labels_of(call, "labels")

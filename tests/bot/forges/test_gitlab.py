@@ -861,8 +861,8 @@ async def test_a_missing_member_is_no_writer_and_a_missing_level_an_error(scene:
 
 
 async def test_a_proposal_missing_from_listings_is_found_by_its_number(scene: Scene) -> None:
+    scene.project.list_lag = 1
     opened = await scene.propose()
-    scene.project.merge_request(opened.number).unlisted = 1
 
     assert (await scene.forge.listing()).proposals == ()
     assert (await scene.forge.proposal(opened.number)).state is State.OPEN
