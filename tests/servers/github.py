@@ -340,8 +340,9 @@ class GitHub(HttpThread):
         answer = run_backend(self.folder, request)
         if is_push(request):
             with self.lock:
+                by = self.account(self._access.name_of(request))
                 for each in self.repositories.values():
-                    each.settle()
+                    each.settle(by=by)
         return answer
 
     def _write_down(self, request: SeenRequest, answer: Response) -> None:

@@ -105,6 +105,8 @@ class Access:
         full_name = f"{call.parameters['owner']}/{call.parameters['repo']}"
         call.found = self._host.find_repository(full_name)
         if call.app is not None:
+            if call.found is None:
+                raise Refusal(404, "Not Found")
             return
         asker = call.token.account if call.token else None
         seen = call.token is None or call.token.sees(full_name)

@@ -194,7 +194,7 @@ def delete_ref(call: Call) -> Answer:
         raise Refusal(422, "Reference does not exist")
     _check_rules(call, name, "deletion")
     call.repository.bare.git("update-ref", "-d", name)
-    call.repository.settle()
+    call.repository.settle(by=call.account)
     return Answer(status=204)
 
 
@@ -220,7 +220,7 @@ def _move(call: Call, name: str, sha: str, old: str) -> dict[str, Any]:
         call.repository.bare.git("update-ref", name, sha, old)
     except RuntimeError:
         raise Refusal(409, "Reference cannot be updated") from None
-    call.repository.settle()
+    call.repository.settle(by=call.account)
     return _ref(call, name, sha)
 
 

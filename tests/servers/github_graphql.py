@@ -240,9 +240,9 @@ def _write(repository: GitHubRepository, head: str, input_: _Input, *, by: Accou
         raise GraphqlError("UNPROCESSABLE", "A commit without changes cannot be made")
     message = input_.get("message") or {}
     text = f"{message.get('headline', '')}\n\n{message.get('body') or ''}".rstrip()
-    listing = repository.bare.git("ls-tree", "-z", "--format=%(objectmode) %(path)", head, *files)
-    rows = [row.split(" ", 1) for row in listing.split("\0") if row]
-    runs = [path for mode, path in rows if mode == "100755"]  # modes cannot be said, so they stay
+    listing = repository.bare.git("ls-tree", "-z", head, *files).split("\0")
+    rows = [row.partition("\t") for row in listing if row]
+    runs = [path for about, _, path in rows if about.startswith("100755")]  # modes stay
     tree = repository.bare.write_tree(files, parent=head, executable=runs)
     return merging.write_commit(repository, tree, [head], text, by=by)
 

@@ -16,7 +16,13 @@ _PASSED = frozenset({"success", "neutral", "skipped"})
 _WAITING = frozenset({"pending", "queued", "in_progress"})
 
 
-def obstacle(repository: GitHubRepository, pull: Pull, *, by: Account | None = None) -> str | None:
+def obstacle(
+    repository: GitHubRepository,
+    pull: Pull,
+    *,
+    by: Account | None = None,
+    method: str = "squash",
+) -> str | None:
     """Return what GitHub says when it will not merge, `None` where it would.
 
     `by` who may administer passes classic protection that is not enforced for admins.
@@ -34,6 +40,10 @@ def obstacle(repository: GitHubRepository, pull: Pull, *, by: Account | None = N
         if state not in _PASSED:
             word = "expected" if state is None else "pending" if state in _WAITING else "failing"
             return f'Required status check "{name}" is {word}.'
+    if demand.signatures and method != "squash":
+        brought = commits_of(repository, pull)
+        if any(commit not in repository.verified for commit in brought):
+            return "Commits must have valid signatures."
     if demand.strict and not repository.contains(pull.head, pull.base):
         return "Head branch is not up to date with the base branch"
     if len([each for each in pull.approvals() if repository.may(each, "write")]) < demand.approvals:

@@ -182,7 +182,7 @@ def merge_pull(call: Call) -> Answer:
     check_method(repository, pull.base_branch, method)
     if repository.demand(pull.base_branch).queue:
         raise Refusal(405, "Changes must be made through the merge queue")
-    said = merging.obstacle(repository, pull, by=call.account)
+    said = merging.obstacle(repository, pull, by=call.account, method=method)
     if said is not None:
         raise Refusal(405, said)
     try:
@@ -206,7 +206,8 @@ def check_method(repository: GitHubRepository, base: str, method: str) -> None:
         raise invalid("PullRequest", "merge_method", "invalid")
     allowed = repository.demand(base).methods or repository.settings.methods()
     word = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}[method]
-    if method not in repository.settings.methods() or method not in allowed:
+    linear = method == "merge" and repository.demand(base).linear
+    if linear or method not in repository.settings.methods() or method not in allowed:
         raise Refusal(405, f"{word} are not allowed on this repository.")
 
 

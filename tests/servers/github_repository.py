@@ -167,20 +167,23 @@ class GitHubRepository:
 
     # -- how it follows the branches
 
-    def settle(self) -> None:
-        """Let every open pull request follow its branches, then merge what waited for that."""
+    def settle(self, *, by: Account | None = None) -> None:
+        """Let every open pull request follow its branches, then merge what waited for that.
+
+        `by` is who moved them, where that is known.
+        """
         for pull in self.pulls():
             if pull.open:
-                self._follow(pull)
+                self._follow(pull, by or self.owner)
         for pull in self.pulls():
             if pull.open and pull.auto_merge:
                 self._merge_by_itself(pull)
 
-    def _follow(self, pull: Pull) -> None:
+    def _follow(self, pull: Pull, by: Account) -> None:
         base = self.branch(pull.base_branch)
         head = pull.head_repository.branch(pull.branch)
         if base is None or head is None:
-            self._end(pull, by=self.owner)
+            self._end(pull, by=by)
             return
         if (head, base) == (pull.head, pull.base):
             return
@@ -190,7 +193,7 @@ class GitHubRepository:
             by_base = base != pull.base and not (
                 head != pull.head and self.contains(pull.base, head)
             )
-            self._end(pull, by=self.owner, merge_commit=base if by_base else None)
+            self._end(pull, by=by, merge_commit=base if by_base else None)
         if head != pull.head:
             protection = self.protections.get(pull.base_branch)
             if protection and protection.dismiss_stale:
@@ -215,7 +218,7 @@ class GitHubRepository:
 
     def _merge_by_itself(self, pull: Pull) -> None:
         asked = pull.auto_merge
-        if asked is None or merging.obstacle(self, pull) is not None:
+        if asked is None or merging.obstacle(self, pull, method=asked.method) is not None:
             return
         merging.merge(self, pull, by=asked.by, method=asked.method)
         self.finish(pull, by=asked.by)
@@ -310,19 +313,19 @@ class GitHubRepository:
                 start=start,
                 executable=executable,
             )
-            self.settle()
+            self.settle(by=who)
             return made
 
-    def reset_branch(self, branch: str, commit: str) -> None:
+    def reset_branch(self, branch: str, commit: str, *, by: Account | None = None) -> None:
         """Force-push: let a branch stand at another commit, or make it."""
         with self._acting():
             self.bare.git("update-ref", f"refs/heads/{branch}", commit)
-            self.settle()
+            self.settle(by=by)
 
-    def delete_branch(self, branch: str) -> None:
+    def delete_branch(self, branch: str, *, by: Account | None = None) -> None:
         with self._acting():
             self.bare.delete_branch(branch)
-            self.settle()
+            self.settle(by=by)
 
     def close(self, number: int, *, by: Account | None = None) -> None:
         with self._acting() as now:

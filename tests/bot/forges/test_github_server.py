@@ -348,3 +348,40 @@ def test_a_ruleset_refuses_a_forced_push(fleet: Fleet, tmp_path: Path) -> None:
     pushed = fleet.git(tmp_path, "push", "-f", "REMOTE", "HEAD:updates/app", by=fleet.robot)
 
     assert "GH013: Cannot force-push to this branch" in pushed.stderr
+
+
+@pytest.mark.parametrize(("method", "merges"), [("merge", False), ("squash", True)])
+def test_unsigned_commits_are_merged_by_squashing_alone(
+    fleet: Fleet, method: str, *, merges: bool
+) -> None:
+    fleet.here.rule("main", required_signatures={})
+    made = fleet.open()
+
+    if merges:
+        assert made.merge(merge_method=method).merged
+    else:
+        assert _refused(made.merge, merge_method=method) == (
+            405,
+            "Commits must have valid signatures.",
+        )
+
+
+def test_who_deleted_the_branch_closed_the_pull_request(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.open()
+    fleet.git(tmp_path, "clone", "-q", "REMOTE", ".", by=fleet.person)
+
+    fleet.git(tmp_path, "push", "-q", "REMOTE", ":update", by=fleet.person)
+
+    found = fleet.api.get_issue(1)
+    assert (found.state, found.closed_by.login) == ("closed", "person")
+
+
+def test_a_queue_takes_what_is_to_be_merged(fleet: Fleet) -> None:
+    fleet.here.settings.allow_auto_merge = True
+    fleet.here.rule("main", merge_queue={})
+
+    status, said = _refused(fleet.open().merge)
+
+    assert (status, said) == (405, "Changes must be made through the merge queue")
+    fleet.here.ask_auto_merge(1, by=fleet.robot)
+    assert fleet.api.get_pull(1).merged
