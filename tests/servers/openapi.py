@@ -123,29 +123,32 @@ def find(operations: tuple[str, ...]) -> Description:
     return Description(json.loads(small.read_bytes()))
 
 
-def bring() -> Path:
-    """Return GitHub's description, fetched first when it is not there.
+def bring(tools: Path | None = None, environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
+    """Return GitHub's description, fetched into the folder of tools when it is not there.
+
+    `npm` of the `environment` fetches it; without npm, the registry that it names is asked.
 
     Raises:
         Missing: It cannot be fetched here.
     """
     from tests.servers.binaries import TOOLS
 
-    whole = TOOLS / f"octokit-openapi-{VERSION}" / Path(_FILE).name
+    whole = (tools or TOOLS) / f"octokit-openapi-{VERSION}" / Path(_FILE).name
     if whole.exists():
         return whole
     whole.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(whole.parent / ".lock"):
         if not whole.exists():
-            _fetch(whole)
+            _fetch(whole, environment)
     return whole
 
 
-def _fetch(whole: Path) -> None:
+def _fetch(whole: Path, environment: Mapping[str, str]) -> None:
     package = whole.parent / f".{os.getpid()}.package"
     package.mkdir()
     try:
-        archive = _pack(package) if _npm() else _download(package)
+        npm = shutil.which("npm", path=environment.get("PATH"))
+        archive = _pack(package, npm, environment) if npm else _download(package, environment)
         found = hashlib.sha512(archive.read_bytes()).digest()
         if f"sha512-{base64.b64encode(found).decode()}" != _INTEGRITY:
             raise _missing("what was fetched is not what was published")
@@ -157,15 +160,11 @@ def _fetch(whole: Path) -> None:
         shutil.rmtree(package, ignore_errors=True)
 
 
-def _npm() -> str | None:
-    return shutil.which("npm", path=_ENVIRONMENT.get("PATH"))
-
-
-def _pack(folder: Path) -> Path:
+def _pack(folder: Path, npm: str, environment: Mapping[str, str]) -> Path:
     done = subprocess.run(
-        [str(_npm()), "pack", f"{PACKAGE}@{VERSION}", "--silent"],
+        [npm, "pack", f"{PACKAGE}@{VERSION}", "--silent"],
         cwd=folder,
-        env=_ENVIRONMENT,
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -178,9 +177,8 @@ def _pack(folder: Path) -> Path:
     return archives[0]
 
 
-def _download(folder: Path) -> Path:
-    """Fetch the package from the registry that this machine names, where npm is not installed."""
-    registry = _registry()
+def _download(folder: Path, environment: Mapping[str, str]) -> Path:
+    registry = _registry(environment)
     if registry is None:
         raise _missing("npm is not installed, and nothing names an npm registry")
     archive = folder / "package.tgz"
@@ -193,9 +191,10 @@ def _download(folder: Path) -> Path:
     return archive
 
 
-def _registry() -> str | None:
-    named = _ENVIRONMENT.get("NPM_CONFIG_REGISTRY") or _ENVIRONMENT.get("npm_config_registry")
-    settings = Path(_ENVIRONMENT.get("HOME") or "/") / ".npmrc"
+def _registry(environment: Mapping[str, str]) -> str | None:
+    """Return the registry that a person told npm to use."""
+    named = environment.get("NPM_CONFIG_REGISTRY") or environment.get("npm_config_registry")
+    settings = Path(environment.get("HOME") or "/") / ".npmrc"
     if named or not settings.is_file():
         return named
     lines = re.findall(r"(?m)^registry\s*=\s*(\S+)", settings.read_text(encoding="utf-8"))

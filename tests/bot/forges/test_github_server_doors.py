@@ -3,6 +3,7 @@
 import base64
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import github as library
@@ -14,6 +15,7 @@ from tests.bot.forges.github_clients import Fleet, client
 from tests.servers import openapi
 from tests.servers.github import TABLE, GitHub
 from tests.servers.github_state import Protection
+from tests.servers.missing import Missing
 
 _MAY = {"contents": "write", "pull_requests": "write", "issues": "write", "statuses": "write"}
 _ENABLE = "enablePullRequestAutoMerge"
@@ -380,6 +382,24 @@ def test_a_status_that_is_not_described_is_found() -> None:
 
     assert description.fault("GET /user", 202, {}) == "GET /user never answers 202"
     assert description.fault("GET /user", 500, {}) is None
+
+
+def test_without_npm_nothing_names_a_registry(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match="npm is not installed, and nothing names an npm registry"):
+        openapi.bring(tmp_path, {"PATH": str(tmp_path), "HOME": str(tmp_path)})
+
+
+def test_a_package_that_was_not_published_so_is_not_used(tmp_path: Path, github: GitHub) -> None:
+    github.faults.show_page()
+    (tmp_path / ".npmrc").write_text(f"registry={github.url}/\n", encoding="utf-8")
+
+    with pytest.raises(Missing, match="what was fetched is not what was published"):
+        openapi.bring(tmp_path, {"PATH": str(tmp_path), "HOME": str(tmp_path)})
+
+    assert [each.path for each in github.requests] == [
+        "/@octokit/openapi/-/openapi-23.0.2.tgz",
+    ]
+    assert not list(tmp_path.glob("*/*.json"))
 
 
 def test_what_is_not_served_fails_the_test(fleet: Fleet, github: GitHub) -> None:
