@@ -49,11 +49,6 @@ mutation($input: DisablePullRequestAutoMergeInput!) {
   disablePullRequestAutoMerge(input: $input) { clientMutationId }
 }
 """
-_ENQUEUE = """
-mutation($input: EnqueuePullRequestInput!) {
-  enqueuePullRequest(input: $input) { clientMutationId }
-}
-"""
 _COMMIT = """
 mutation($input: CreateCommitOnBranchInput!) {
   createCommitOnBranch(input: $input) { commit { oid } }
@@ -84,6 +79,8 @@ class GitHubMerging(GitHubStanding):
     async def automerge(self, proposal: Proposal, *, wanted: bool) -> None:
         """Tell GitHub to merge this head by itself, or not; what may be merged now is merged.
 
+        Where the base has a merge queue, GitHub takes this as the wish to be put into it.
+
         Raises:
             HeadMovedError: The head is not the proposal's any more.
         """
@@ -100,13 +97,9 @@ class GitHubMerging(GitHubStanding):
         try:
             await self._session.graphql(_ENABLE, {"input": asked})
         except GraphqlRefusal as fault:
-            if "clean status" not in fault.what.lower():
+            if rules.merge_queue or "clean status" not in fault.what.lower():
                 raise
-            if not rules.merge_queue:  # nothing is left to wait for
-                await self._merge(proposal, {})
-                return
-            asked.pop("mergeMethod", None)
-            await self._session.graphql(_ENQUEUE, {"input": asked})
+            await self._merge(proposal, {})  # nothing is left to wait for
 
     async def _stop_automerge(self, proposal: Proposal) -> None:
         asked = {"pullRequestId": await self._node(proposal.number)}

@@ -1,5 +1,6 @@
 """What is GitHub's alone: Apps, Actions' token, rulesets and protection, limits, odd answers."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from bot.forges.forge import (
 from bot.forges.github import GitHubAuth, GitHubForge, open_github
 from bot.forges.github_session import api_url_of
 from bot.forges.sync_door import Gate
+from bot.telemetry import redact
 from tests.bot.forges.harness import START_FILES
 from tests.bot.forges.harness_github import check_rule, review_rule
 from tests.servers.certificates import Authority
@@ -497,6 +499,29 @@ async def test_automerge_of_what_waits_for_nothing_merges_at_once(situation: Sit
     assert situation.repository.pull(opened.number).merged
 
 
+async def test_automerge_goes_through_the_merge_queue(situation: Situation) -> None:
+    situation.repository.settings.allow_auto_merge = True
+    queue = {
+        "check_response_timeout_minutes": 60,
+        "grouping_strategy": "ALLGREEN",
+        "max_entries_to_build": 5,
+        "max_entries_to_merge": 5,
+        "merge_method": "MERGE",
+        "min_entries_to_merge": 1,
+        "min_entries_to_merge_wait_minutes": 5,
+    }
+    situation.repository.rule("main", merge_queue=queue)
+    forge = situation.forge()
+    opened = await propose(forge)
+
+    with pytest.raises(RefusedError, match="merge queue"):
+        await forge.merge(opened, title="Update web", message="")
+    await forge.automerge(opened, wanted=True)
+
+    assert (await forge.rules("main")).merge_queue
+    assert situation.repository.pull(opened.number).merged
+
+
 async def test_automerge_that_is_turned_off_is_refused(situation: Situation) -> None:
     situation.repository.rule("main", required_status_checks=check_rule(["ci/test"]))
     forge = situation.forge()
@@ -889,6 +914,26 @@ async def test_no_error_shows_a_token_even_where_github_says_it(situation: Situa
 
     assert len(texts) > 100
     assert not [one for one in texts for canary in canaries if canary in one]
+
+
+async def test_no_log_shows_a_token(situation: Situation, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    forge = situation.forge_of(situation.app())
+
+    await propose(forge)
+
+    assert caplog.records  # the transport below says what it asks
+    assert await forge.git_token() not in caplog.text
+
+
+async def test_tokens_that_ran_out_are_not_masked_for_ever(situation: Situation) -> None:
+    forge = situation.forge_of(situation.app())
+    tokens = []
+    for _ in range(4):
+        tokens.append(await forge.git_token())
+        situation.clock.seconds += 3600
+
+    assert [redact(one) == one for one in tokens] == [True, True, False, False]
 
 
 # a private authority
