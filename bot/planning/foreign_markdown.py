@@ -109,7 +109,7 @@ def _fenced(inside: list[str], word: str) -> list[str]:
 def _add_line(made: list[str], line: str) -> None:
     heading = _HEADING.match(line)
     if heading:
-        signs = "####" if len(heading["signs"]) < len("###") else "#####"
+        signs = "####" if len(heading["signs"]) <= len("###") else "#####"
         made += ["", f"{signs} {_inline(heading['text'] or '')}", ""]
     elif _UNDERLINE.match(line):
         made += ["", "---", ""] if "-" * 3 in line else [""]

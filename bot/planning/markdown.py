@@ -35,6 +35,19 @@ _NOTED = re.compile(
 _TICKET = re.compile(r"\b(?!(?:CVE|GHSA|UTF|SHA|ISO|RFC)-)[A-Z][A-Z0-9_]+-(?=\d)")
 _DIGEST_SIGN = re.compile(r"@\u200b(?=sha(?:256|512):[0-9a-f])")
 _BACKTICKS = re.compile(r"`+")
+_AS_NAMES = str.maketrans(
+    {
+        "&": "&amp;",
+        "<": "&lt;",
+        ">": "&gt;",
+        "[": "&lbrack;",
+        "]": "&rbrack;",
+        "`": "&grave;",
+        "*": "&ast;",
+        "_": "&lowbar;",
+        "\\": "&bsol;",
+    }
+)
 _ISSUE = re.compile(
     r"/(?:-/)?(?:issues|pulls?|merge_requests|work_items|epics|discussions|commits?)/\w"
 )
@@ -57,8 +70,12 @@ def without_unseen(value: str) -> str:
 
 def unnoticed(value: str) -> str:
     """Return `value` such that no forge, pipeline or run of ours finds a sign in it."""
-    silent = _NOTED.sub(lambda found: found[0] + ZERO_WIDTH, value)
-    return _TICKET.sub(lambda found: found[0] + ZERO_WIDTH, silent)
+    return _TICKET.sub(lambda found: found[0] + ZERO_WIDTH, unnoticed_value(value))
+
+
+def unnoticed_value(value: str) -> str:
+    """Return the same for a value that is copied: what looks like a ticket's key stays whole."""
+    return _NOTED.sub(lambda found: found[0] + ZERO_WIDTH, value)
 
 
 def plain(value: str) -> str:
@@ -68,9 +85,18 @@ def plain(value: str) -> str:
     return unnoticed(safe).replace("://", f":{ZERO_WIDTH}//")
 
 
+def html_text(value: str) -> str:
+    """Return `value` as text on one line inside our HTML, be Markdown read there or not.
+
+    Signs are named and not numbered, because `&#91;` holds a reference for whoever reads it raw.
+    """
+    silent = unnoticed(one_line(value)).replace("://", f":{ZERO_WIDTH}//")
+    return silent.translate(_AS_NAMES)
+
+
 def code(value: str, *, in_table: bool = False) -> str:
     """Return `value` as a code span; the `@` of a digest stays as it is, to be copied."""
-    inner = _DIGEST_SIGN.sub("@", unnoticed(one_line(value)))
+    inner = _DIGEST_SIGN.sub("@", unnoticed_value(one_line(value)))
     if not inner:
         return "(empty)"
     if in_table:
@@ -107,11 +133,20 @@ def address(url: str) -> str:
     elif _ISSUE.search(unquote(path)):
         return ""
     scheme = urlsplit(url.strip()).scheme.lower()
-    # A sign in an address counts for whoever reads the text without drawing it.
-    quoted = quote(path + rest, safe=_KEPT_IN_ADDRESS)
-    signs = unnoticed(quoted).replace(f"%{ZERO_WIDTH}", "%")
-    tail = re.sub(f"{ZERO_WIDTH}(.)", lambda found: f"%{ord(found[1]):02X}", signs)
-    return f"{scheme}://{host}{tail}"
+    return f"{scheme}://{host}{_silent_path(path + rest)}"
+
+
+def own_link(label: str, url: str) -> str:
+    """Return `label`, which is Markdown already, as a link to an address that we made ourselves."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"[{label}]({scheme}{mark}{host}{_silent_path(slash + path)})"
+
+
+def _silent_path(path: str) -> str:
+    """Return a path whose signs are quoted: they count for whoever reads the text raw."""
+    signs = unnoticed(quote(path, safe=_KEPT_IN_ADDRESS)).replace(f"%{ZERO_WIDTH}", "%")
+    return re.sub(f"{ZERO_WIDTH}(.)", lambda found: f"%{ord(found[1]):02X}", signs)
 
 
 def short_address(url: str) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from bot.planning.markdown import one_line, unnoticed_value
 from bot.planning.remembered import ChangeRecord, read_change
 from policies.reference import InvalidReference, parse_repository
 
@@ -45,7 +46,8 @@ def subject(name: str, updates: Sequence[Update], *, prefix: str = "chore(images
 
 
 def _first_line(prefix: str, whats: Sequence[str]) -> str:
-    lines = [f"{prefix}: {what}" if prefix else what for what in whats]
+    safe = [unnoticed_value(one_line(what)) for what in whats]
+    lines = [f"{prefix}: {what}" if prefix else what for what in safe]
     short = next((line for line in lines if len(line) < _SUBJECT_GOOD_CHARS), lines[-1])
     return short[:_SUBJECT_MAX_CHARS]
 

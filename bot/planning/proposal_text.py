@@ -12,12 +12,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 
+from bot.errors import RefusedError
 from bot.planning.controls import CONTROLS, ticked
 from bot.planning.message import subject
 from bot.planning.metadata import write_metadata
+from bot.planning.proposal_cuts import fit
 from bot.planning.proposal_facts import LinksTo, ProposalFacts
+from bot.planning.proposal_rows import rows_of
+from bot.planning.proposal_sections import (
+    checked,
+    controls,
+    fixed_until,
+    next_steps,
+    release_notes,
+    why,
+)
+from bot.planning.proposal_table import first_sentence, table, warnings
 
 if TYPE_CHECKING:
     from bot.planning.metadata import Metadata
@@ -35,8 +48,8 @@ __all__ = [
     "with_metadata",
 ]
 
+_BLANKS = re.compile(r"\n{3,}")
 SEVERITY = ("major", "other", "minor", "patch", "digest")  # what differs unknowably may be much
-_FIRST_SIGHT = "to have been seen"  # how a wait begins whose end moves with the clock
 
 
 def title(planned: PlannedProposal, *, prefix: str = "chore(images)") -> str:
@@ -75,19 +88,46 @@ def generation(planned: PlannedProposal, facts: ProposalFacts) -> str:
 
 
 def _held_row(held: HeldTag) -> list[str]:
-    fixed = held.until is not None and not held.needs.startswith(_FIRST_SIGHT)
-    until = held.until.isoformat() if held.until and fixed else ""
-    return [held.policy, held.tag, held.needs, until]
+    return [held.policy, held.tag, held.needs, fixed_until(held)]
 
 
 def body(planned: PlannedProposal, facts: ProposalFacts) -> str:
-    """Return everything but the metadata comment; it ends with a line end."""
-    rows = [f"- {one.file}: {one.from_text} -> {one.value}" for one in planned.updates]
-    boxes = [one.line(several=len(rows) > 1) for one in CONTROLS] if facts.controls else []
-    return "\n".join([title(planned), "", *rows, "", "### Controls", *boxes]) + "\n"
+    """Return everything but the metadata comment; it ends with a line end.
+
+    It holds the marks of `bot.planning.proposal_cuts` until `with_metadata` takes them away.
+    """
+    rows = rows_of(planned.updates)
+    previous = [f"> **Since it was approved:** {facts.previous}", ""] if facts.previous else []
+    lines = [
+        first_sentence(planned, facts, rows),
+        "",
+        *previous,
+        *warnings(rows),
+        *table(rows, facts),
+        *why(rows, facts),
+        *checked(rows, facts),
+        *release_notes(facts),
+        *next_steps(rows, facts, branch=planned.branch),
+        *controls(rows, facts),
+    ]
+    return _BLANKS.sub("\n\n", "\n".join(lines).strip("\n")) + "\n"
 
 
 def with_metadata(body: str, metadata: Metadata, *, max_chars: int) -> str:
-    """Return the body with the metadata at its end, cut to `max_chars`."""
+    """Return the body with the metadata as its end, in at most `max_chars` characters.
+
+    What is cut and in which order is a rule of `bot.planning.proposal_cuts`.
+
+    Raises:
+        RefusedError: Sentence, table and metadata alone are longer than that.
+    """
     end = f"\n{write_metadata(metadata)}\n"
-    return body[: max_chars - len(end)] + end
+    shown = fit(body, max_chars - len(end)) + end
+    if len(shown) > max_chars:
+        raise RefusedError(
+            f"what {len(metadata.changes)} changes must say takes {len(shown)} characters, "
+            f"and {max_chars} are allowed",
+            where=metadata.branch,
+            hint="Make smaller groups, so that each proposal holds fewer changes",
+        )
+    return shown

@@ -28,13 +28,13 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethr
 _RAW = {
     "comment": re.compile(r"<!--"),
     "our marker": re.compile(r"pilotfish:", re.IGNORECASE),
-    "our trailer": re.compile(r"pilotfish-", re.IGNORECASE),
+    "our trailer": re.compile(r"pilotfish-[a-z]+:", re.IGNORECASE),
     "box": re.compile(r"^\s*(?:>\s*)*(?:[-+*]|\d+[.)])\s+\[[ xX]\](?:\s|$)", re.MULTILINE),
     "command": re.compile(r"^/[A-Za-z]", re.MULTILINE),
     "no pipeline": re.compile(r"\[(?:skip|ci|no)[ -]", re.IGNORECASE),
     "mention": re.compile(r"@(?!sha256:)\w"),
     "reference": re.compile(r"(?:(?<![\w&])|(?<=\w))[#!](?=\d)|\bGH-\d"),
-    "issue": re.compile(r"//(?:www\.)?github\.com/[^/\s]+/[^/\s]+/(?:issues|pull|commit)/\w"),
+    "issue": re.compile(r"://(?:www\.)?github\.com/[^/\s]+/[^/\s]+/(?:issues|pull|commit)/\w"),
 }
 _DRAWN = {
     "mention": re.compile(r"@\w"),
@@ -65,6 +65,11 @@ def seen(text: str) -> str:
         for token in _tokens(text)
         if token.type in {"text", "softbreak", "hardbreak", "text_special"}
     )
+
+
+def html_in(text: str) -> list[str]:
+    """Return the pieces that are drawn as HTML."""
+    return [one.content for one in _tokens(text) if one.type in {"html_block", "html_inline"}]
 
 
 def blocks(text: str) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ CASES = [
     ("`List<String>` stays", "`List<String>` stays"),
     ("a ` b", "a \\` b"),
     ("# Big", "#### Big"),
-    ("### Small ###", "##### Small"),
+    ("#### Small ####", "##### Small"),
     ("/merge", "\\/merge"),
     ("> - /merge", "> - \\/merge"),
     ("a /merge", "a /merge"),
