@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from bot.git.remote import Remote
 
-GIT_USER = "x-access-token"  # what GitHub Apps need; other forges take any name with a token
+_GIT_USERS = {"gitlab": "oauth2"}
+_GIT_USER = "x-access-token"  # what GitHub Apps need; other forges take any name with a token
 _TOKENS_BY_HOST = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
 _ANY_FORGE = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
 
@@ -38,7 +39,7 @@ async def open_for_person(url: str) -> AsyncIterator[Remote]:
     over_http = address.kind in {Transport.HTTPS, Transport.HTTP}
     token = (await _app_token(url) or _token(address.host)) if over_http else None
     access = GitAccess(
-        username=os.environ.get("PILOTFISH_GIT_USERNAME", GIT_USER) if token else "",
+        username=os.environ.get("PILOTFISH_GIT_USERNAME") or _user(address.host) if token else "",
         token=token,
         ssh_key=_path("PILOTFISH_SSH_KEY"),
         known_hosts=_path("PILOTFISH_SSH_KNOWN_HOSTS"),
@@ -74,6 +75,12 @@ async def _app_token(url: str) -> Secret | None:
         return None
     credential = credential_for(ForgeSettings(), place, folder=Path.cwd())
     return await app_token(place, credential, clock=SystemClock())
+
+
+def _user(host: str) -> str:
+    from bot.update.forge_rule import kind_of_host
+
+    return _GIT_USERS.get(kind_of_host(host), _GIT_USER)
 
 
 def _token(host: str) -> Secret | None:

@@ -208,23 +208,19 @@ def merges_taken_back(
     """Return the policies whose last merge without a person was taken back.
 
     `ended` are proposals that the forge still lists as merged, `reverts` the falls found in
-    history. A merge by a person after the fall switches it on again.
+    history. A merge by a person after that switches it on again; commits' own dates count for
+    nothing, because who pushes them writes them.
     """
     merged = [one for one in ended if one.proposal.state is State.MERGED and one.metadata]
     parts = {(one.field.file, one.policy_name): one.field.part for one in bindings}
     off: set[str] = set()
     for fall in reverts:
         of_policy = [o for o in merged if any(c.policy == fall.policy for c in o.changes)]
-        by_itself = any(
-            is_asked(one.metadata)
-            and _ended(one) <= fall.when.timestamp()
-            and _brought(one, fall, parts)
-            for one in of_policy
-        )
-        by_person = any(
-            not is_asked(one.metadata) and _ended(one) > fall.when.timestamp() for one in of_policy
-        )
-        if by_itself and not by_person:
+        brought = [o for o in of_policy if is_asked(o.metadata) and _brought(o, fall, parts)]
+        if not brought:
+            continue
+        last = max(_ended(one) for one in brought)
+        if not any(not is_asked(one.metadata) and _ended(one) > last for one in of_policy):
             off.add(fall.policy)
     return frozenset(off)
 

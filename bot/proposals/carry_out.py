@@ -56,7 +56,8 @@ class Outcome:
     """What became of one step: the head that is on the remote now, or the problem.
 
     `number` and `url` are those of the proposal on a forge; `rewritten` says that its text was
-    written again though nothing was pushed.
+    written again though nothing was pushed. `automerge` is what was done about merging it by
+    itself: `asked`, `cancelled` or `merged`.
     """
 
     step: Step
@@ -64,6 +65,7 @@ class Outcome:
     number: int = 0
     url: str = ""
     rewritten: bool = False
+    automerge: str = ""
     problem: Problem | None = None
     updates: tuple[Update, ...] = field(default_factory=tuple)
 

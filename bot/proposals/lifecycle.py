@@ -159,7 +159,7 @@ def decide(
     return [
         *closing,
         *_limited_pushes(_in_their_windows(keeping, now), remembered, limits, now),
-        *_limited(_in_their_windows(opening, now), still_open, opened, limits, now),
+        *_limited(_in_their_windows(opening, now), still_open, opened, around),
     ]
 
 
@@ -334,13 +334,14 @@ def _limited(
     opening: list[Step],
     still_open: int,
     opened: Iterable[datetime],
-    limits: Limits,
-    now: datetime,
+    around: Circumstances,
 ) -> list[Step]:
-    """Open the most urgent first; the rest waits and says for what."""
-    recent = sum(1 for moment in opened if now - moment < _HOUR)
+    """Open what was asked for first, then the most urgent; the rest waits and says for what."""
+    limits = around.limits
+    recent = sum(1 for moment in opened if around.now - moment < _HOUR)
     steps: list[Step] = []
-    for step in sorted(opening, key=_urgency):
+    asked_for = around.wishes.approve
+    for step in sorted(opening, key=lambda one: (one.branch not in asked_for, _urgency(one))):
         if step.operation is not Operation.OPENED:
             steps.append(step)
         elif still_open >= limits.open:

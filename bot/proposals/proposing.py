@@ -14,7 +14,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import ConflictError, ProductError, UnavailableError
-from bot.forges.forge import AlreadyOpenError, Proposal, RateLimitedError, State, Text
+from bot.forges.forge import (
+    AlreadyOpenError,
+    CheckState,
+    Proposal,
+    RateLimitedError,
+    State,
+    Status,
+    Text,
+)
 from bot.git.names import Sha
 from bot.git.trailers import with_trailers
 from bot.planning.message import trailers
@@ -28,8 +36,10 @@ from bot.planning.proposal_text import (
     with_metadata,
 )
 from bot.planning.said_once import closed_by_person, edited_by_person
+from bot.proposals.automerge import with_word
 from bot.proposals.carry_out import Outcome, Writing, edited_files, failed, make_commit, refused
 from bot.proposals.lifecycle import Operation, Step, changes_of
+from bot.proposals.wishes import NOTHING_ASKED, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -37,7 +47,7 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.forges.forge import BaseRules, Forge
     from bot.git.remote import Remote
-    from bot.planning.plan import PlannedProposal
+    from bot.planning.plan import PlannedProposal, Update
     from bot.planning.release_notes import NotesOf
     from bot.proposals.standing import Known, OnForge
 
@@ -45,6 +55,8 @@ _log = logging.getLogger(__name__)
 _HOUR_S = 3600
 _TOLD_WITHIN = timedelta(days=7)  # an older close is not answered any more; arbitrary
 _LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
+GATES = "pilotfish/gates"  # the context of our commit status
+_STATUS_CHARS = 140  # the least limit of a forge
 STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
 
@@ -65,6 +77,7 @@ class Proposer:
     rules: Callable[[], Awaitable[BaseRules]]
     facts_of: Callable[[Step, str], Awaitable[ProposalFacts]]
     notes_of: Callable[[PlannedProposal], Awaitable[tuple[NotesOf, ...]]]
+    wishes: Wishes = NOTHING_ASKED
     prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
 
@@ -162,6 +175,7 @@ class Proposer:
         opened = await self._open_once(step.branch, text)
         if metadata.labels and not self.forge.abilities.labels_on_open:
             await self._decorate(opened.number, metadata.labels)
+        await self._show_gates(str(head), planned)
         return Outcome(step=step, head=str(head), number=opened.number, updates=planned.updates)
 
     async def _open_once(self, branch: str, text: Text) -> Proposal:
@@ -199,6 +213,18 @@ class Proposer:
         except ProductError as fault:
             _log.warning("labels were not set", extra={"number": number, "why": fault.what})
 
+    async def _show_gates(self, head: str, planned: PlannedProposal) -> None:
+        """Put what the gates found as a commit status on the head, where there are gates."""
+        status = gates_status(planned)
+        if status is None or not self.forge.abilities.statuses:
+            return
+        try:
+            await self.forge.set_status(head, status)
+        except RateLimitedError:
+            raise
+        except ProductError as fault:
+            _log.warning("a status was not set", extra={"head": head, "why": fault.what})
+
     async def _refresh(self, step: Step, planned: PlannedProposal) -> Outcome:
         head = await self._head_for(step, planned)
         if head is None:
@@ -206,6 +232,7 @@ class Proposer:
         text, metadata = await self._text(step, planned, str(head), pushed=True)
         await self.forge.edit(step.number, title=text.title, body=text.body)
         await self._relabel(step, metadata)
+        await self._show_gates(str(head), planned)
         return Outcome(step=step, head=str(head), number=step.number, updates=planned.updates)
 
     async def _rewrite_if_stale(self, step: Step, planned: PlannedProposal, head: str) -> Outcome:
@@ -214,9 +241,10 @@ class Proposer:
         facts = await self.facts_of(step, head)
         outcome = Outcome(step=step, head=head, number=step.number, updates=planned.updates)
         if before is not None and before.head == head:
-            if before.generation == generation(planned, facts):
+            approved = self._automerge(step, before, head) != before.automerge
+            untick = step.branch in self.wishes.ticked
+            if before.generation == generation(planned, facts) and not (approved or untick):
                 return outcome
-            outcome.rewritten = True
         text, metadata = await self._text(step, planned, head, pushed=False)
         await self.forge.edit(step.number, title=text.title, body=text.body)
         await self._relabel(step, metadata)
@@ -243,7 +271,11 @@ class Proposer:
         before = self._recorded(step)
         now = self.clock.now()
         earlier = before.pushed if before else ()
-        recent = tuple(one for one in earlier if (now - one).total_seconds() < _HOUR_S)
+        # The newest stays whatever its age: commands that were written before it are told apart.
+        recent = (
+            *(one for one in earlier[:-1] if (now - one).total_seconds() < _HOUR_S),
+            *earlier[-1:],
+        )
         names = tuple(
             dict.fromkeys(one[: self.forge.abilities.max_label_chars] for one in labels(planned))
         )
@@ -256,13 +288,20 @@ class Proposer:
             generation=generation(planned, facts),
             pushed=(*recent, now) if pushed else recent,
             labels=names,
-            automerge=before.automerge if before and before.head == head else "",
+            automerge=self._automerge(step, before, head),
             told=before.told if before else (),
         )
         shown = body(planned, replace(facts, notes=await self.notes_of(planned)))
         heading = title(planned, prefix=self.prefix)[: self.forge.abilities.max_title_chars]
         whole = with_metadata(shown, metadata, max_chars=facts.max_chars)
         return Text(title=heading, body=whole, labels=names), metadata
+
+    def _automerge(self, step: Step, before: Metadata | None, head: str) -> str:
+        """Return what is recorded of merging by itself: it belongs to one head."""
+        if before is None or before.head != head:
+            return ""
+        approved = step.branch in self.wishes.approve
+        return with_word(before.automerge, "approved") if approved else before.automerge
 
     # Ends
 
@@ -333,3 +372,17 @@ class Proposer:
         text = with_replaced(one.body, replace(recorded, told=(*recorded.told, what)))
         await self.forge.edit(one.number, title=one.title, body=text)
         await self.forge.comment(one.number, says)
+
+
+def gates_status(planned: PlannedProposal) -> Status | None:
+    """Return what minimum age and platforms were found to be, `None` where nobody asks for them."""
+    gated = [one for one in planned.updates if _has_gates(one)]
+    found = dict.fromkeys(check for one in gated for check in one.evidence.checks)
+    if not found:
+        return None
+    return Status(name=GATES, state=CheckState.PASSED, says="; ".join(found)[:_STATUS_CHARS])
+
+
+def _has_gates(update: Update) -> bool:
+    gates = update.binding.policy.gates
+    return gates.min_age is not None or bool(gates.platforms)

@@ -52,13 +52,14 @@ class BaseRun:
     configured: Configured
     asker: Asker
     at_forge: ForgeDoor
+    notes: NoteBook
     base: str
     tip: Sha
     others: dict[str, Sha]
     several: bool
     desk: Desk | None = None
 
-    async def carry_through(self, whole: Report, notes: NoteBook) -> None:
+    async def carry_through(self, whole: Report) -> None:
         """Plan and deliver, and add what was done to `whole`."""
         found, report = await plan_tree(
             CommitTree(remote=self.remote, commit=self.tip, branch=self.base),
@@ -66,7 +67,7 @@ class BaseRun:
             self.request,
             self.world,
             asker=self.asker,
-            past=Past(history=(self.remote, self.tip), remembered=notes.remembered),
+            past=Past(history=(self.remote, self.tip), remembered=self.notes.remembered),
             base=self.base,
             prepare=self._look_at_forge,
         )
@@ -74,7 +75,7 @@ class BaseRun:
             self.configured, self.remote, base=self.tip, now=self.world.clock.now()
         )
         await self._deliver_commits(found, writing, report)
-        await self._deliver_proposals(found, writing, report, notes)
+        await self._deliver_proposals(found, writing, report)
         whole.join(report)
 
     async def _look_at_forge(self, bound: Bound, past: Past) -> tuple[Past, list[Problem]]:
@@ -90,15 +91,23 @@ class BaseRun:
             forge = await self.at_forge.open()
             if forge is None:
                 return past, []
-            self.desk = Desk(forge=forge, base=self.base, clock=self.world.clock)
+            self.desk = Desk(
+                forge=forge,
+                base=self.base,
+                clock=self.world.clock,
+                shared=self.at_forge.shared,
+            )
             await self.desk.look()
         except (ConfigError, AccessError) as fault:
             if not self.request.dry_run:
                 raise
             self.desk = None
             return past, [_told(fault)]
-        remembered = self.desk.memory(past.remembered)
-        return replace(past, remembered=remembered, recorded_by=self.desk.recorded_by), []
+        problems: list[Problem] = []
+        if not self.request.dry_run:
+            problems = await self.desk.read_requests(self.notes, bound.bindings)
+        remembered = self.desk.memory(self.notes.remembered)
+        return replace(past, remembered=remembered, recorded_by=self.desk.recorded_by), problems
 
     def _delivery(self, rule: UpdateRule) -> Delivery:
         return self.request.deliver or rule.deliver
@@ -140,9 +149,7 @@ class BaseRun:
             hint=fault.hint,
         )
 
-    async def _deliver_proposals(
-        self, found: Survey, writing: Writing, report: Report, notes: NoteBook
-    ) -> None:
+    async def _deliver_proposals(self, found: Survey, writing: Writing, report: Report) -> None:
         standing = await examine(self.remote, self.tip, self._branches_of_this_base())
         planned = self._planned(found)
         branches = [one for one in planned if self._delivery(one.update) is Delivery.BRANCH]
@@ -151,9 +158,7 @@ class BaseRun:
             own = {one.branch for one in branches} | self._pushed_branches()
             theirs = {name: one for name, one in standing.items() if name not in own}
             standing = {name: one for name, one in standing.items() if name in own}
-            await self._propose(
-                found, proposed, theirs, writing=writing, report=report, notes=notes
-            )
+            await self._propose(found, proposed, theirs, writing=writing, report=report)
             proposed = []
         frozen = {
             one.key
@@ -163,7 +168,7 @@ class BaseRun:
         steps = decide(
             [one for one in [*proposed, *branches] if one.key not in frozen],
             standing,
-            notes.remembered,
+            self.notes.remembered,
             self._around(found),
         )
         steps = self._narrowed(steps)
@@ -173,7 +178,7 @@ class BaseRun:
         outcomes = await carry_out(steps, self.remote, writing)
         report.steps += outcomes
         report.problems += [one.problem for one in outcomes if one.problem is not None]
-        problem = await notes.try_change(
+        problem = await self.notes.try_change(
             lambda known: self._remembered(known, outcomes, steps, found.plan.undated),
             message="Remember proposals",
         )
@@ -188,18 +193,18 @@ class BaseRun:
         *,
         writing: Writing,
         report: Report,
-        notes: NoteBook,
     ) -> None:
         """Bring the forge's proposals in line with the plan."""
         desk = self.desk
         if desk is None:
             return
         planned = list(await desk.look_at(planned))
+        desk.heed_reverts(report.reverts, [one.binding for one in found.plan.considered])
         standing = desk.standing(standing)
         steps = decide(
             planned,
             standing,
-            desk.memory(notes.remembered),
+            desk.memory(self.notes.remembered),
             replace(
                 self._around(found),
                 opened=desk.known.opened,
@@ -220,6 +225,10 @@ class BaseRun:
         )
         report.steps += outcomes
         report.problems += [one.problem for one in outcomes if one.problem is not None]
+        report.problems += await desk.merge_what_may(outcomes)
+        report.problems += await desk.answer(
+            outcomes, considered=found.plan.considered, holds=report.holds
+        )
 
     def _around(self, found: Survey) -> Circumstances:
         return Circumstances(

@@ -7,10 +7,11 @@ A host that needs a token and has none is an error, never a silent plain branch
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError
+from bot.update.dashboard import find_dashboard
 from bot.update.forge_rule import place_of_forge
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import Config
     from bot.config.secret_refs import Secret
-    from bot.forges.forge import Forge
+    from bot.forges.forge import Forge, Issue
     from bot.planning.plan import PlannedProposal
     from bot.planning.release_notes import NotesOf
+    from bot.proposals.automerge import Verdict
+    from bot.proposals.wishes import Wishes
     from bot.release_notes.finding import ReleaseNotes
     from bot.update.forge_rule import ForgePlace
     from bot.update.report import World
@@ -59,6 +62,15 @@ def no_token(place: ForgePlace) -> ConfigError:
 
 
 @dataclass(slots=True, kw_only=True)
+class Shared:
+    """What the bases of one run share: the dashboard, what was asked, who merges what."""
+
+    dashboard: Issue | None = None
+    wishes: list[Wishes] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
 class ForgeDoor:
     """The forge of one remote, opened when it is first needed and closed with the run."""
 
@@ -67,6 +79,8 @@ class ForgeDoor:
     world: World
     asker: Asker
     doors: AsyncExitStack
+    shows_dashboard: bool = False
+    shared: Shared = field(default_factory=Shared)
     _place: ForgePlace | None = None
     _forge: Forge | None = None
     _notes: ReleaseNotes | None = None
@@ -85,6 +99,13 @@ class ForgeDoor:
                 forge_in(self.world, self.config, place)
             )
             self._place = place
+            if self.shows_dashboard:
+                self.shared.dashboard = await find_dashboard(self._forge)
+        return self._forge
+
+    @property
+    def opened(self) -> Forge | None:
+        """Return the forge where a base needed it."""
         return self._forge
 
     async def notes_of(self, planned: PlannedProposal) -> tuple[NotesOf, ...]:
@@ -227,6 +248,8 @@ async def _gitea(
             place.path,
             auth=GiteaAuth(token=credential.token),
             access=Access(ca=credential.ca),
+            kind=place.kind,
+            clock=clock,
         )
         try:
             yield forge

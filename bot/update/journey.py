@@ -16,6 +16,7 @@ from bot.proposals.notes import NoteBook
 from bot.update.configuration import read_configuration
 from bot.update.delivery import BaseRun
 from bot.update.forge_opening import ForgeDoor
+from bot.update.on_forge import bring_dashboard_up_to_date, shows_dashboard
 from bot.update.report import Report, Request, World
 from bot.update.tree_plan import bases_of
 from bot.update.trees import CommitTree
@@ -68,7 +69,12 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     async with AsyncExitStack() as doors:
         asker = await doors.enter_async_context(world.asker_for(configured.config))
         at_forge = ForgeDoor(
-            remote_url=remote.url, config=configured.config, world=world, asker=asker, doors=doors
+            remote_url=remote.url,
+            config=configured.config,
+            world=world,
+            asker=asker,
+            doors=doors,
+            shows_dashboard=shows_dashboard(configured.config, request),
         )
         for base in bases:
             if base not in fetched:
@@ -81,12 +87,14 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
                 configured=configured,
                 asker=asker,
                 at_forge=at_forge,
+                notes=notes,
                 base=base,
                 tip=fetched[base],
                 others={name: sha for name, sha in fetched.items() if name not in bases},
                 several=len(bases) > 1,
             )
-            await one.carry_through(whole, notes)
+            await one.carry_through(whole)
+        await bring_dashboard_up_to_date(at_forge, whole)
     return whole
 
 

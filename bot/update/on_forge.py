@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from bot.forges.forge import BaseRules
 from bot.planning.proposal_text import ProposalFacts
+from bot.proposals.automerge import (
+    Circumstance,
+    Verdict,
+    is_approved,
+    is_asked,
+    may_merge,
+    merges_taken_back,
+)
 from bot.proposals.carry_out import Outcome
 from bot.proposals.lifecycle import OpenBranch, Operation, Standing
 from bot.proposals.proposing import Proposer
@@ -19,20 +28,28 @@ from bot.proposals.standing import (
     our_proposals,
     standing_on_forge,
 )
-from bot.proposals.wishes import NOTHING_ASKED, Wishes
+from bot.proposals.wishes import Wishes
+from bot.update.automerging import Candidate, merge_by_itself
+from bot.update.dashboard import write_dashboard
+from bot.update.requests import Requests, answer_requests, read_requests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from bot.clock import Clock
-    from bot.forges.forge import BaseRules, Forge, Proposal
+    from bot.config.model import Config
+    from bot.errors import Problem
+    from bot.forges.forge import Forge, Proposal
     from bot.git.names import Sha
     from bot.git.remote import Remote
-    from bot.planning.plan import HeldTag, PlannedProposal
+    from bot.planning.plan import Binding, Considered, HeldTag, PlannedProposal
     from bot.planning.release_notes import NotesOf
-    from bot.planning.remembered import ChangeRecord, Remembered
+    from bot.planning.remembered import ChangeRecord, HoldRecord, Remembered
     from bot.proposals.carry_out import Writing
     from bot.proposals.lifecycle import Step
+    from bot.proposals.notes import NoteBook
+    from bot.update.forge_opening import ForgeDoor, Shared
+    from bot.update.report import Report, Request
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,8 +59,10 @@ class Desk:
     forge: Forge
     base: str
     clock: Clock
+    shared: Shared
     known: OnForge = field(default_factory=lambda: our_proposals((), base=""))
-    wishes: Wishes = NOTHING_ASKED
+    requests: Requests = field(default_factory=Requests)
+    off: frozenset[str] = frozenset()
     _proposals: dict[int, Proposal] = field(default_factory=dict)
     _complete: bool = False
     _rules: BaseRules | None = None
@@ -54,6 +73,28 @@ class Desk:
         self._proposals = {one.number: one for one in found.proposals}
         self._complete = found.complete
         self.known = our_proposals(self._proposals.values(), base=self.base)
+
+    @property
+    def wishes(self) -> Wishes:
+        """Return what people asked of proposals on this base."""
+        return self.requests.wishes
+
+    async def read_requests(self, notes: NoteBook, bindings: Sequence[Binding]) -> list[Problem]:
+        """Read what people asked by comments and boxes, and keep what is to be remembered."""
+        self.requests = await read_requests(
+            self.forge,
+            notes,
+            self.known.open.values(),
+            bindings,
+            now=self.clock.now(),
+            dashboard=self.shared.dashboard,
+        )
+        self.shared.wishes.append(self.requests.wishes)
+        return self.requests.problems
+
+    def heed_reverts(self, reverts: Sequence[HoldRecord], bindings: Sequence[Binding]) -> None:
+        """Merge nothing by itself of what was merged so before and taken back."""
+        self.off = merges_taken_back(self.known.everything, reverts, bindings)
 
     async def look_at(self, planned: Sequence[PlannedProposal]) -> tuple[PlannedProposal, ...]:
         """Read the past of each planned proposal that the listing cannot have, and return them.
@@ -119,8 +160,71 @@ class Desk:
             rules=self.rules,
             facts_of=lambda step, head: self.facts_of(step, head, held),
             notes_of=notes_of,
+            wishes=self.wishes,
         )
         return await proposer.carry_out(steps)
+
+    async def verdict_on(self, step: Step, planned: PlannedProposal, head: str) -> Verdict:
+        """Return whether a proposal may be merged without a person, and by whom."""
+        known = self.known.open.get(step.branch)
+        recorded = known.metadata if known is not None else None
+        approved = (recorded is not None and recorded.head == head and is_approved(recorded)) or (
+            step.branch in self.wishes.approve and step.operation is Operation.UNCHANGED
+        )
+        wanted = approved or bool(planned.update.automerge)
+        rules = await self.rules() if wanted else BaseRules(known=False)
+        around = Circumstance(
+            approved=approved,
+            draft=known is not None and known.proposal.draft,
+            off=self.off,
+        )
+        verdict = may_merge(planned, rules, self.forge.abilities, around)
+        self.shared.verdicts[step.branch] = verdict
+        return verdict
+
+    async def merge_what_may(self, outcomes: Sequence[Outcome]) -> list[Problem]:
+        """Merge, or have merged, what may be; at most one of a base is merged by us in a run."""
+        candidates: list[Candidate] = []
+        for one in [*opened_or_open(outcomes), *_left(outcomes)]:
+            known = self.known.open.get(one.step.branch)
+            verdict = self.shared.verdicts.get(one.step.branch)
+            if one.step.operation is Operation.LEFT:
+                verdict = Verdict(allowed=False, reason="Somebody else changed it.")
+            asked = known is not None and is_asked(known.metadata)
+            if verdict is None or not (verdict.allowed or asked):
+                continue
+            candidates.append(
+                Candidate(
+                    number=one.number,
+                    head=one.head,
+                    base=self.base,
+                    verdict=verdict,
+                    planned=one.step.planned,
+                    known=known,
+                )
+            )
+        done = await merge_by_itself(self.forge, candidates)
+        words = {"asked": done.asked, "cancelled": done.cancelled, "merged": done.merged}
+        for one in outcomes:
+            for word, numbers in words.items():
+                if one.number and one.number in numbers:
+                    one.automerge = word
+        return done.problems
+
+    async def answer(
+        self,
+        outcomes: Sequence[Outcome],
+        *,
+        considered: Sequence[Considered],
+        holds: Sequence[HoldRecord],
+    ) -> list[Problem]:
+        """Answer every comment that was read, once."""
+        waiting = frozenset(
+            one.step.branch for one in outcomes if one.step.operation is Operation.WAITING
+        )
+        return await answer_requests(
+            self.forge, self.requests, considered=considered, holds=holds, waiting=waiting
+        )
 
     def undone(self, step: Step) -> Outcome:
         """Return what a plan tells of a step that it does not do."""
@@ -137,6 +241,7 @@ class Desk:
         planned = step.planned
         names = {one.binding.policy_name for one in planned.updates} if planned else set()
         schedule = planned.update.schedule if planned else None
+        verdict = await self.verdict_on(step, planned, head) if planned else None
         return ProposalFacts(
             place=f"{self.forge.where} ({self.base})",
             base=self.base,
@@ -145,6 +250,7 @@ class Desk:
             links=self.forge.links,
             max_chars=min(self.forge.abilities.max_body_chars, MOST_BODY_CHARS),
             held=tuple(one for one in held if one.policy in names),
+            automerge=verdict.reason if verdict else "",
             ignored=tuple(f"{one.binding.image} {one.to_tag}" for one in step.ignored),
             schedule=f"It is opened and refreshed within {schedule.within} ({schedule.timezone})."
             if schedule
@@ -153,6 +259,33 @@ class Desk:
 
 
 MOST_BODY_CHARS = 60_000  # below the least limit of a forge, 65,536 (threat P9)
+
+
+def shows_dashboard(config: Config, request: Request) -> bool:
+    """Return whether this run reads and writes the dashboard: a narrowed one knows too little."""
+    narrowed = bool(request.only or request.below)
+    return (config.dashboard or request.dashboard) and not request.dry_run and not narrowed
+
+
+async def bring_dashboard_up_to_date(door: ForgeDoor, report: Report) -> None:
+    """Write the dashboard when its text changed; several bases share one."""
+    forge = door.opened
+    if forge is None or not door.shows_dashboard:
+        return
+    asked = door.shared.wishes
+    wishes = Wishes(
+        approve=frozenset(branch for one in asked for branch in one.approve),
+        approve_all=any(one.approve_all for one in asked),
+    )
+    report.dashboard_written, problems = await write_dashboard(
+        forge, report, door.shared.dashboard, verdicts=door.shared.verdicts, wishes=wishes
+    )
+    report.problems += problems
+
+
+def _left(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return those that a person changed: a forge that was told to merge them is told not to."""
+    return [one for one in outcomes if one.number and one.step.operation is Operation.LEFT]
 
 
 def opened_or_open(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -97,7 +97,9 @@ class Report:
     files: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     holds: list[HoldRecord] = field(default_factory=list)
+    reverts: list[HoldRecord] = field(default_factory=list)
     plans: list[UpdatePlan] = field(default_factory=list)
+    dashboard_written: bool = False
     marked: int = 0
     asked: int = 0
     failed: int = 0
@@ -126,12 +128,13 @@ class Report:
         return bool(
             self.commits
             or self.files
-            or any(one.rewritten for one in self.steps)
+            or self.dashboard_written
+            or any(one.rewritten or one.automerge for one in self.steps)
             or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)
         )
 
 
-_LISTS = ("updates", "held", "steps", "commits", "files", "problems", "holds", "plans")
+_LISTS = ("updates", "held", "steps", "commits", "files", "problems", "holds", "reverts", "plans")
 _WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
 
 

@@ -6,9 +6,11 @@ principle 2).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.planning.closed_majors import closed_majors
+from bot.planning.grouping import regrouped
 from bot.planning.holds import holds_in_force
 from bot.update.history import find_reverts
 from bot.update.report import Past, Report, Request, World
@@ -46,10 +48,13 @@ async def plan_tree(
     if prepare is not None:
         past, problems = await prepare(bound, past)
         report.problems += problems
+    moved = regrouped(bound.bindings, past.remembered.regroups)
+    bound = replace(bound, bindings=tuple(moved))
     reverts = (
         await find_reverts(*past.history, bound.bindings, past.recorded_by) if past.history else []
     )
     now = world.clock.now()
+    report.reverts += reverts
     found_out = [*reverts, *closed_majors(past.remembered.closed, bound.bindings)]
     book = holds_in_force(past.remembered, found_out, now, bindings=bound.bindings)
     report.holds += book.records

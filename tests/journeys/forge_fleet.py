@@ -58,16 +58,12 @@ class ForgeFleet:
         return self.face.commit(branch, {WEB: text.encode()}, message=message)
 
     def state(self) -> tuple[Any, ...]:
-        """Return all that a run could have written: heads, texts, states, comments, labels."""
+        """Return what stands there, and every call and push of ours that could have changed it."""
         heads = sorted(self.face.made.branches().items())
         pulls = [
-            (one["number"], one["state"], one["title"], one["body"], one["updated_at"])
-            for one in self.pulls("all")
+            (one["number"], one["state"], one["title"], one["body"]) for one in self.pulls("all")
         ]
-        said = [
-            (one["id"], one["body"]) for number, *_ in pulls for one in self.comments(int(number))
-        ]
-        return heads, pulls, said
+        return heads, pulls, self.gitea.writes("pilotfish-bot")
 
 
 def forge_fleet(

@@ -275,3 +275,16 @@ def test_the_token_appears_nowhere(fleet: ForgeFleet, tmp_path: Path) -> None:
     assert not any(fleet.token in text for text in shown)
     cached = [one for one in fleet.run.cache.rglob("*") if one.is_file()]
     assert not any(fleet.token.encode() in one.read_bytes() for one in cached)
+
+
+def test_gates_are_shown_as_a_status_of_the_commit(make: MakeFleet) -> None:
+    fleet = make()
+    text = fleet.face.made.read_file(WEB)
+    marked = text.replace(b"semver ^1", b"semver ^1 platforms=linux/amd64")
+    fleet.face.commit("main", {WEB: marked})
+    fleet.publish("1.1.0")
+    fleet.go()
+    found = fleet.face.status_of(fleet.pull()["head"]["sha"], "pilotfish/gates")
+    assert found is not None
+    assert found[0] is CheckState.PASSED
+    assert "linux/amd64" in found[1]

@@ -9,6 +9,7 @@ import contextlib
 import getpass
 import http.client
 import json
+import re
 import ssl
 import subprocess
 import time
@@ -27,6 +28,7 @@ _ADMIN = "fleet-admin"
 _PASSWORD = "fleet-admin-secret"
 _TIMEOUT_S = 30
 _DATE = "2026-01-02T03:04:05Z"
+_ACCESS = re.compile(r' - (?P<login>\S+) \[[^\]]*\] "(?P<method>[A-Z]+) (?P<path>[^ "?]+)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +108,19 @@ class Gitea(Pusher):
 
     def log(self) -> str:
         return self._process.log()
+
+    def writes(self, login: str) -> list[str]:
+        """Return what an account asked that could have changed something: API calls, pushes."""
+        found: list[str] = []
+        for line in (self._folder / "access.log").read_text("utf-8").splitlines():
+            request = _ACCESS.search(line)
+            if request is None or request["login"] != login:
+                continue
+            path = request["path"]
+            is_api = "/api/v1/" in path and request["method"] not in {"GET", "HEAD"}
+            if is_api or path.endswith("/git-receive-pack"):
+                found.append(f"{request['method']} {path}")
+        return found
 
     def create_user(self, name: str) -> Account:
         """Make a person with a password and a token for everything that person may do."""
@@ -208,7 +223,17 @@ class Gitea(Pusher):
             "webhook": {"ALLOWED_HOST_LIST": "loopback", "SKIP_TLS_VERIFY": "true"},
             "indexer": {"REPO_INDEXER_ENABLED": "false", "ISSUE_INDEXER_TYPE": "db"},
             "cron": {"ENABLED": "false"},
-            "log": {"LEVEL": "Warn", "MODE": "console"},
+            "log": {
+                "LEVEL": "Warn",
+                "MODE": "console",
+                "logger.access.MODE": "access",
+            },
+            "log.access": {
+                "MODE": "file",
+                "LEVEL": "Info",
+                "FILE_NAME": self._folder / "access.log",
+                "LOG_ROTATE": "false",
+            },
         }
         lines = []
         for title, fields in sections.items():
