@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -313,6 +314,14 @@ async def test_a_key_that_is_none_is_a_fault(situation: Situation) -> None:
     assert "no key at all" not in str(caught.value)
 
 
+async def test_an_app_that_is_suspended_is_told(situation: Situation) -> None:
+    since = {"suspended_at": "2026-03-02T09:00:00Z"}
+    situation.host.faults.change(lambda found: {**found, **since}, path="/installation$")
+
+    with pytest.raises(AccessError, match="suspended"):
+        await situation.forge_of(situation.app()).listing()
+
+
 async def test_an_app_that_is_not_installed_is_told(situation: Situation) -> None:
     app = situation.host.create_app(permissions=GRANTED, repositories=[])
 
@@ -435,6 +444,39 @@ async def test_preflight_tells_of_an_archive_and_of_no_right(situation: Situatio
     assert any("may not push" in one for one in found)
 
 
+async def test_preflight_of_an_app_tells_what_goes_on_by_itself(situation: Situation) -> None:
+    situation.repository.settings.has_issues = False
+    situation.repository.rule(
+        "main",
+        required_status_checks=check_rule(["ci/test"]),
+        required_signatures={},
+        pull_request=review_rule(1),
+    )
+
+    found = await situation.forge_of(situation.app()).preflight("main")
+
+    assert [one.what for one in found if not one.ok] == [
+        "issues are turned off, so there can be no dashboard"
+    ]
+    told = " ".join(one.what for one in found)
+    assert "the token is of the kind: app" in told
+    assert "the GitHub App may write contents and pull requests" in told
+    assert "demands signed commits; GitHub makes and signs ours" in told
+    assert "auto-merge is off" in told
+
+
+async def test_a_classic_token_without_the_scope_is_warned_of(situation: Situation) -> None:
+    def narrow(answer: Response) -> Response:
+        kept = [row for row in answer.headers if row[0].lower() != "x-oauth-scopes"]
+        return replace(answer, headers=[*kept, ("X-OAuth-Scopes", "read:user, gist")])
+
+    situation.host.faults.chooser = lambda _: Fault(spoil=narrow)
+
+    found = [one.what for one in await situation.forge().preflight("main") if not one.ok]
+
+    assert found == ["the token lacks the scope repo"]
+
+
 # merging
 
 
@@ -462,6 +504,30 @@ async def test_github_is_given_time_to_work_out_whether_it_can_be_merged(
 
     assert situation.clock.waits == [2.0, 2.0]
     assert situation.repository.pull(opened.number).merged
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("unknown", UnavailableError),
+        ("dirty", RefusedError),
+        ("behind", RefusedError),
+        ("draft", RefusedError),
+        ("brand-new", NotUnderstoodError),
+    ],
+)
+async def test_what_cannot_be_merged_now_is_not_asked_for(
+    situation: Situation, word: str, kind: type[ProductError]
+) -> None:
+    forge = situation.forge()
+    opened = await propose(forge)
+    state = {"mergeable_state": word}
+    situation.host.faults.change(lambda found: {**found, **state}, "GET", r"/pulls/\d+$", 9)
+
+    with pytest.raises(kind):
+        await forge.merge(opened, title="Update web", message="")
+
+    assert not [one for one in situation.host.written if one.path.endswith("/merge")]
 
 
 async def test_a_head_that_moves_in_the_last_moment_is_not_merged(situation: Situation) -> None:
