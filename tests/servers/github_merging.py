@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.servers.github_repository import GitHubRepository
+    from tests.servers.github_standing import StandingRepository
     from tests.servers.github_state import Account, Pull
 
 FORGE = ("GitHub", "noreply@github.com")
@@ -17,7 +17,7 @@ _WAITING = frozenset({"pending", "queued", "in_progress"})
 
 
 def obstacle(
-    repository: GitHubRepository,
+    repository: StandingRepository,
     pull: Pull,
     *,
     by: Account | None = None,
@@ -54,7 +54,7 @@ def obstacle(
     return None
 
 
-def state_of(repository: GitHubRepository, pull: Pull) -> str:
+def state_of(repository: StandingRepository, pull: Pull) -> str:
     """Return the `mergeable_state` that the API shows."""
     if not mergeable(repository, pull):
         return "dirty"
@@ -67,7 +67,7 @@ def state_of(repository: GitHubRepository, pull: Pull) -> str:
     return "unstable" if bad else "clean"
 
 
-def mergeable(repository: GitHubRepository, pull: Pull) -> bool:
+def mergeable(repository: StandingRepository, pull: Pull) -> bool:
     """Tell whether git can merge the two without a person."""
     if repository.contains(pull.head, pull.base):
         return True
@@ -82,7 +82,7 @@ def mergeable(repository: GitHubRepository, pull: Pull) -> bool:
 
 
 def merge(
-    repository: GitHubRepository,
+    repository: StandingRepository,
     pull: Pull,
     *,
     by: Account,
@@ -106,7 +106,7 @@ def merge(
     return made
 
 
-def commits_of(repository: GitHubRepository, pull: Pull) -> list[str]:
+def commits_of(repository: StandingRepository, pull: Pull) -> list[str]:
     """Return the commits that the pull request brings, oldest first."""
     spread = f"{pull.base}..{pull.head}"
     if pull.merged:
@@ -116,7 +116,7 @@ def commits_of(repository: GitHubRepository, pull: Pull) -> list[str]:
 
 
 def write_commit(
-    repository: GitHubRepository, tree: str, parents: list[str], message: str, *, by: Account
+    repository: StandingRepository, tree: str, parents: list[str], message: str, *, by: Account
 ) -> str:
     """Make a commit of GitHub's own hand, which counts as signed; no ref moves."""
     made = repository.bare.write_commit(
@@ -132,18 +132,18 @@ def write_commit(
 
 
 def _commit(
-    repository: GitHubRepository, pull: Pull, parents: list[str], text: str, *, by: Account
+    repository: StandingRepository, pull: Pull, parents: list[str], text: str, *, by: Account
 ) -> str:
     return write_commit(repository, _tree(repository, pull), parents, text, by=by)
 
 
-def _tree(repository: GitHubRepository, pull: Pull) -> str:
+def _tree(repository: StandingRepository, pull: Pull) -> str:
     if repository.contains(pull.head, pull.base):
         return repository.bare.git("rev-parse", f"{pull.head}^{{tree}}").strip()
     return repository.bare.merged_tree(pull.base, pull.head)
 
 
-def _rebase(repository: GitHubRepository, pull: Pull) -> str:
+def _rebase(repository: StandingRepository, pull: Pull) -> str:
     """Write every commit anew, as GitHub does even where nothing would have to move."""
     bare, tip = repository.bare, pull.base
     for commit in commits_of(repository, pull):
@@ -161,7 +161,7 @@ def _rebase(repository: GitHubRepository, pull: Pull) -> str:
 
 
 def _squash_text(
-    repository: GitHubRepository, pull: Pull, title: str | None, message: str | None
+    repository: StandingRepository, pull: Pull, title: str | None, message: str | None
 ) -> str:
     settings = repository.settings
     messages = [
