@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.config.model import DEFAULT_UPDATE
 from bot.planning.markdown import code, link, own_link, plain
+from bot.planning.message import short_digest
 from bot.planning.proposal_rows import shown_digest
 from policies.policy import describe_age
 
@@ -166,11 +167,11 @@ def _lines(rows: Sequence[Row], facts: ProposalFacts, *, with_links: bool) -> li
 
 def _change(row: Row) -> str:
     new, old = code(row.new, in_table=True), code(row.old, in_table=True) if row.old else "new"
+    digest = code(short_digest(row.digest)) if row.digest else ""
     if not row.is_refresh:
-        digest = f"<br>{code(shown_digest(row.digest))}" if row.digest else ""
-        return f"{old}{_ARROW}{new}{digest}"
-    before = code(shown_digest(row.old_digest)) if row.old_digest else "no digest"
-    return f"{new}<br>{before} → {code(shown_digest(row.digest))}"
+        return f"{old}{_ARROW}{new}<br>{digest}".removesuffix("<br>")
+    before = code(short_digest(row.old_digest)) if row.old_digest else "no digest"
+    return f"{new}<br>{before}<br>{_ARROW.lstrip()}{digest}"
 
 
 def _age(row: Row) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.planning.markdown import code
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,7 +33,7 @@ def edited_by_person(word: str) -> str:
 
 def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
     """Say what a close recorded and how to undo it."""
-    rows = sorted({f"- `{_plain(one.new)}` for {_plain(one.policy)}" for one in changes})
+    rows = sorted({f"- {code(one.new)} for {code(one.policy)}" for one in changes})
     shown = rows[:_MOST_ROWS]
     if len(rows) > len(shown):
         shown.append(f"- and {len(rows) - len(shown)} more")
@@ -41,6 +43,17 @@ def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
         f"Closed without merging, so exactly this is not proposed again:\n\n{listed}\n\n"
         f"Something newer is. To take it back, reopen this {word}, or comment `/unhold IMAGE` on "
         "an open one (`pilotfish unhold` does the same).\n"
+    )
+
+
+def approved_then_refreshed(old: str, new: str, *, head: str) -> str:
+    """Say to who approved that it is another change now; `old` and `new` are the two titles.
+
+    Said once for each head, and only where somebody had approved (`peers.md` 3.4).
+    """
+    return (
+        f"<!-- pilotfish:note refreshed {_plain(head)} -->\n"
+        f"This was approved as {code(old)} and is {code(new)} now; please look at it again.\n"
     )
 
 
