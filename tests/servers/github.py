@@ -24,6 +24,7 @@ from tests.servers import (
     github_issues,
     github_merging,
     github_pulls,
+    github_results,
     openapi,
 )
 from tests.servers.git_host import is_push, run_backend
@@ -32,7 +33,7 @@ from tests.servers.github_calls import Answer, Call, Operation, Refusal, Table, 
 from tests.servers.github_documents import Documents
 from tests.servers.github_faults import Faults
 from tests.servers.github_repository import GitHubRepository
-from tests.servers.github_state import Account, App, Kind, Role, Token, Written
+from tests.servers.github_state import Account, App, Kind, Pull, Role, Token, Written
 from tests.servers.http_thread import HttpThread, Response, SeenRequest
 from tests.servers.missing import Missing
 from tests.servers.remote import Remote
@@ -45,6 +46,7 @@ TABLE = Table(
     github_git.OPERATIONS,
     github_issues.OPERATIONS,
     github_pulls.OPERATIONS,
+    github_results.OPERATIONS,
 )
 _JSON = ("Content-Type", "application/json; charset=utf-8")
 _WINDOW = timedelta(hours=1)
@@ -87,6 +89,7 @@ class GitHub(HttpThread):
         self.written: list[Written] = []
         self.violations: list[str] = []
         self.merge_trees: dict[tuple[str, str], str] = {}
+        self._sizes: dict[tuple[str, str], dict[str, int]] = {}
         self._used: dict[str, tuple[datetime, int]] = {}
         self._last_id = 1_000
         self._access = Access(self)
@@ -234,9 +237,16 @@ class GitHub(HttpThread):
             "used": used,
         }
 
+    def measure(self, pull: Pull) -> dict[str, int]:
+        """Return how large a pull request is; asked of git once for the same two commits."""
+        pair = (pull.base, pull.head)
+        if pair not in self._sizes:
+            self._sizes[pair] = github_merging.measure(pull.repository, pull)
+        return self._sizes[pair]
+
     def api_requests(self) -> list[SeenRequest]:
         """Return every request to the API that arrived, by git none."""
-        return [each for each in self.requests if each.path.startswith(("/api/",))]
+        return [each for each in self.requests if each.path.startswith("/api/")]
 
     # -- how it answers
 

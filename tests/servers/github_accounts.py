@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.servers.github_calls import Answer, Call, Operations, Refusal
-from tests.servers.github_documents import permissions_of
+from tests.servers.github_place_documents import permissions_of
 from tests.servers.github_state import LEVELS, App
 
 OPERATIONS = Operations()

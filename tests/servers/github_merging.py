@@ -115,6 +115,18 @@ def commits_of(repository: StandingRepository, pull: Pull) -> list[str]:
     return repository.bare.git("rev-list", "--reverse", spread).split()
 
 
+def measure(repository: StandingRepository, pull: Pull) -> dict[str, int]:
+    """Return the sizes that the API tells of one pull request."""
+    rows = repository.bare.git("diff", "--numstat", f"{pull.base}...{pull.head}").splitlines()
+    counts = [[int(part) for part in row.split("\t")[:2] if part.isdigit()] for row in rows]
+    return {
+        "commits": len(commits_of(repository, pull)),
+        "additions": sum(pair[0] for pair in counts if pair),
+        "deletions": sum(pair[-1] for pair in counts if pair),
+        "changed_files": len(rows),
+    }
+
+
 def write_commit(
     repository: StandingRepository, tree: str, parents: list[str], message: str, *, by: Account
 ) -> str:
