@@ -39,6 +39,17 @@ def test_a_pull_request_is_opened_read_and_listed(fleet: Fleet) -> None:
     assert list(fleet.api.get_pulls(state="all", head="fleet:other")) == []
 
 
+def test_the_size_of_a_pull_request_is_gits(fleet: Fleet) -> None:
+    fleet.open()
+    fleet.push(version="1.2")
+    _commit(fleet, "2.0")
+
+    found = fleet.api.get_pull(1)
+
+    sizes = (found.commits, found.changed_files, found.additions, found.deletions)
+    assert sizes == (2, 1, 1, 1)
+
+
 def test_a_head_without_an_owner_filters_nothing(fleet: Fleet) -> None:
     fleet.open()
 

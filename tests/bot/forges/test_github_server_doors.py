@@ -2,6 +2,7 @@
 
 import base64
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from github import GithubException
 from tests.bot.forges.github_clients import Fleet, client
 from tests.servers import openapi
 from tests.servers.github import TABLE, GitHub
+from tests.servers.github_faults import cut_after
 from tests.servers.github_state import Protection
 from tests.servers.missing import Missing
 
@@ -328,6 +330,44 @@ def test_a_person_acts_between_two_requests(fleet: Fleet, github: GitHub) -> Non
     assert _refused(made.merge, sha=made.head.sha)[0] == 409
 
 
+def test_a_push_is_lost_after_the_deed(fleet: Fleet, github: GitHub, tmp_path: Path) -> None:
+    fleet.git(tmp_path, "clone", "-q", "REMOTE", ".", by=fleet.robot)
+    github.faults.drop_answer("POST", "/git-receive-pack$")
+
+    pushed = fleet.git(tmp_path, "push", "REMOTE", "HEAD:refs/heads/x", by=fleet.robot)
+
+    assert pushed.returncode != 0
+    assert fleet.here.branch("x") == fleet.here.branch("main")
+    assert [(each.kind, each.account) for each in github.written] == [("push", "robot")]
+
+
+def test_a_chooser_is_asked_about_every_request(fleet: Fleet, github: GitHub) -> None:
+    fleet.push()
+    github.faults.chooser = lambda request: cut_after() if request.method == "POST" else None
+
+    with pytest.raises(requests.exceptions.RequestException):
+        fleet.api.create_pull(base="main", head="update", title="Update")
+
+    assert [each.number for each in fleet.api.get_pulls()] == [1]
+
+
+def test_of_two_at_once_one_opens(fleet: Fleet) -> None:
+    fleet.push()
+    both = [fleet.as_seen_by(fleet.robot.token) for _ in range(2)]
+
+    def attempt(api: Any) -> int:
+        try:
+            api.create_pull(base="main", head="update", title="Update")
+        except GithubException as refusal:
+            return refusal.status
+        return 201
+
+    with ThreadPoolExecutor(2) as threads:
+        found = sorted(threads.map(attempt, both))
+
+    assert found == [201, 422]
+
+
 def test_a_slow_answer_runs_into_the_time_limit(fleet: Fleet, github: GitHub) -> None:
     github.faults.slow_down(5)
 
@@ -361,6 +401,7 @@ def test_what_did_not_change_is_not_sent_again(fleet: Fleet, github: GitHub) -> 
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.usefixtures("github")
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -377,6 +418,7 @@ def test_an_answer_that_breaks_the_description_is_found(body: object, said: str)
     assert said in found
 
 
+@pytest.mark.usefixtures("github")
 def test_a_status_that_is_not_described_is_found() -> None:
     description = openapi.find(TABLE.names)
 
