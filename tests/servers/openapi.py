@@ -21,10 +21,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from openapi_schema_validator import OAS30Validator, oas30_format_checker
-from referencing import Registry
-from referencing.jsonschema import DRAFT4
-
 from tests.servers.missing import Missing
 
 PACKAGE = "@octokit/openapi"
@@ -45,10 +41,7 @@ class Description:
 
     def __init__(self, digest: Mapping[str, Any]) -> None:
         self._operations: Mapping[str, Mapping[str, Any]] = digest["operations"]
-        registry: Registry[Any] = Registry()
-        self._registry = registry.with_resources(
-            (uri, DRAFT4.create_resource(schema)) for uri, schema in digest["schemas"].items()
-        )
+        self._schemas: Mapping[str, Any] = digest["schemas"]
         self._validators: dict[str, Any] = {}
         self._sound: set[tuple[str, bytes]] = set()
 
@@ -85,10 +78,22 @@ class Description:
 
     def _validator(self, name: str, schema: Mapping[str, Any]) -> Any:
         if name not in self._validators:
+            from openapi_schema_validator import OAS30Validator, oas30_format_checker
+
             self._validators[name] = OAS30Validator(
                 schema, registry=self._registry, format_checker=oas30_format_checker
             )
         return self._validators[name]
+
+    @functools.cached_property
+    def _registry(self) -> Any:
+        from referencing import Registry
+        from referencing.jsonschema import DRAFT4
+
+        found: Registry[Any] = Registry()
+        return found.with_resources(
+            (uri, DRAFT4.create_resource(schema)) for uri, schema in self._schemas.items()
+        )
 
 
 _FREE_TEXT = re.compile(rb'"(body|title|message|description)": "(?:[^"\\]|\\.)*"')
