@@ -200,6 +200,7 @@ async def _ask_remote(
     place: Place, configured: Configured, bound: Bound, findings: Findings
 ) -> None:
     from bot.cli.places import open_place
+    from bot.cli.preflight import ask_forge
     from bot.config.model import Delivery
 
     if not place.url:
@@ -210,7 +211,11 @@ async def _ask_remote(
             base = await remote.default_branch()
             await remote.read_notes()
         if any(one.update.deliver is Delivery.PULL_REQUEST for one in bound.bindings):
-            await _ask_forge(remote.url, base, configured, findings)
+            told = await ask_forge(
+                configured.config.forge, remote.url, base, folder=configured.folder
+            )
+            findings.good += told.good
+            findings.problems += told.problems
     except ProductError as fault:
         findings.problems.append(
             Problem(
@@ -222,37 +227,6 @@ async def _ask_remote(
         )
     else:
         findings.good.append(f"remote: {place.url} can be read, its base is {base}")
-
-
-async def _ask_forge(
-    remote_url: str, base: str, configured: Configured, findings: Findings
-) -> None:
-    """Look for what a first run would stumble over: token, permissions, rules of the base."""
-    from bot.cli.forge_access import credential_for, kinds_around
-    from bot.clock import SystemClock
-    from bot.update.forge_opening import open_forge
-    from bot.update.forge_rule import place_of_forge
-
-    settings = configured.config.forge
-    place = place_of_forge(settings, remote_url, kinds=kinds_around())
-    if place is None:
-        findings.good.append("forge: plain Git, a branch is the proposal")
-        return
-    credential = credential_for(settings, place, folder=configured.folder)
-    async with open_forge(place, credential, clock=SystemClock()) as forge:
-        found = await forge.preflight(base)
-    for one in found:
-        if one.ok:
-            findings.good.append(f"{place.kind}: {one.what}")
-            continue
-        findings.problems.append(
-            Problem(
-                severity=Severity.WARNING,
-                message=one.what,
-                file=f"{place.host}/{place.path}",
-                hint=one.fix,
-            )
-        )
 
 
 def show_findings(findings: Findings, display: Display) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.cli.options import Display
+    from bot.cli.preflight import Preflight
     from bot.update.report import Report
 
 _DONE, _ERROR, _DIFFERS = 0, 1, 3
@@ -54,6 +55,7 @@ _HELP = """\
   PILOTFISH_OFFLINE         true: `check` asks no registry and no remote
   PILOTFISH_FAIL_ON         never, outdated, error (default)
   PILOTFISH_MAX_PROPOSALS   at most so many open
+  PILOTFISH_DASHBOARD       true: keep the dashboard issue, whatever the configuration says
   PILOTFISH_REPORT          where the report is kept; the SARIF stands beside it
   PILOTFISH_FORGE_TOKEN     the forge's token; or PILOTFISH_GITHUB_APP_ID and …_APP_PRIVATE_KEY
   DOCKER_AUTH_CONFIG        logins of registries, as docker's config.json
@@ -147,11 +149,15 @@ def _problems_of(fault: BaseException) -> list[Problem]:
 
 def _run(job: Job, display: Display) -> Told:
     """Run, or plan, with the command's own code."""
+    from bot.cli.faults import tell_problems
     from bot.cli.report import as_json, exit_code, sentence, show_report
     from bot.cli.run_command import read_arguments, report_of
 
-    given = read_arguments("run", _arguments(job))
+    words = _arguments(job)
+    given = read_arguments("run", words)
     dry_run = job.mode is Mode.PLAN or job.dry_run
+    ahead = asyncio.run(_preflight(job, given.repository))
+    tell_problems(ahead.problems)
     report: Report = asyncio.run(report_of(given, display, dry_run=dry_run))
     show_report(report, display, dry_run=dry_run)
     left = behind(report, dry_run=dry_run)
@@ -164,10 +170,32 @@ def _run(job: Job, display: Display) -> Told:
         held=tuple(report.held),
         proposals=_rows(rows["proposals"]),
         commits=_rows(rows["commits"]),
-        problems=tuple(report.problems),
+        problems=(*report.problems, *ahead.problems),
+        good=ahead.good,
         changed=report.wrote and not dry_run,
         sentence=sentence(report, dry_run=dry_run),
     )
+
+
+async def _preflight(job: Job, repository: str | None) -> Preflight:
+    """Return what the forge says beforehand; what cannot be asked is left to the run to tell."""
+    from pathlib import Path
+
+    from bot.cli.folder_config import config_of
+    from bot.cli.places import find_place, open_place
+    from bot.cli.preflight import Preflight, ask_forge
+    from bot.config.model import ForgeSettings
+
+    try:
+        place = await find_place(".", repository)
+        settings = ForgeSettings()
+        if not job.repository:
+            settings = (await config_of(place, file=job.config)).config.forge
+        async with open_place(place) as remote:
+            base = job.base or await remote.default_branch()
+        return await ask_forge(settings, place.url, base, folder=Path.cwd(), severity=Severity.NOTE)
+    except ProductError:
+        return Preflight(good=(), problems=())
 
 
 def _rows(found: object) -> tuple[dict[str, object], ...]:
@@ -187,6 +215,7 @@ def _arguments(job: Job) -> list[str]:
     ):
         if value:
             words.append(f"{option}={value}")
+    words += ["--dashboard"] if job.dashboard else []
     return [*words, "--", *job.paths]
 
 

@@ -60,7 +60,7 @@ class Job:
 
     `refused` says why nothing may be done at all, empty where it may. `stranger`: the files may
     come from somebody without any right here. `web` is the address of the job's repository, for
-    links, and `commit` what was checked out. `dashboard` is `None` where nothing was said.
+    links, and `commit` what was checked out. `dashboard`: keep that issue, whatever is configured.
     """
 
     mode: Mode
@@ -77,7 +77,7 @@ class Job:
     offline: bool = False
     fail_on: str = "error"
     max_open: int | None = None
-    dashboard: bool | None = None
+    dashboard: bool = False
     report: str = ""
     web: str = ""
     commit: str = ""
@@ -109,7 +109,7 @@ def read_job(environment: Mapping[str, str], event: Mapping[str, object]) -> Job
     dry_run, offline = given.flag("DRY_RUN"), given.flag("OFFLINE")
     fail_on = given.choice("FAIL_ON", FAIL_ON, "error")
     max_open = given.number("MAX_PROPOSALS")
-    dashboard = given.flag("DASHBOARD") if given.text("DASHBOARD") else None
+    dashboard = given.flag("DASHBOARD")
     if faults:
         raise FaultsError(faults)
     origin = _origin(environment, event, runner)

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 from bot.cli.ci_job import Mode, Runner
 from bot.cli.ci_told import policy_row
 from bot.forges.forge import Links
-from bot.planning.markdown import code, link, plain
-from bot.planning.message import short_digest, short_name
+from bot.planning.markdown import code, plain
+from bot.planning.proposal_facts import ProposalFacts
+from bot.planning.proposal_rows import rows_of
+from bot.planning.proposal_table import table, warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from bot.cli.ci_job import Job
     from bot.cli.ci_told import Told
     from bot.errors import Problem
-    from bot.planning.plan import HeldTag, Update
+    from bot.planning.plan import HeldTag
 
 MAX_ROWS = 200
 _MAX_CELL_CHARS = 600
+_TABLE_CHARS = 600_000  # of the 1 MiB that a runner takes
 
 
 def summary(told: Told) -> str:
@@ -69,35 +73,27 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MAX_CELL_CHARS else text[: _MAX_CELL_CHARS - 1] + "…"
 
 
-def _place(told: Told, file: str, line: int) -> str:
-    """Return where something stands, linked to the commit that was looked at."""
-    job = told.job
-    shown = code(_cut(f"{file}:{line}" if line else file), in_table=True)
-    if not (job.web and job.commit and line):
-        return shown
-    style = job.runner.value if job.runner in {Runner.GITLAB, Runner.GITEA} else ""
-    return link(shown, Links(web=job.web, style=style).file(job.commit, file, line))
-
-
 def _updates(told: Told) -> str:
-    heads = ("Image", "Change", "Type", "Where", "Policy", "Why")
-    return _table(heads, (_update_row(told, one) for one in told.updates))
+    """Return the table that a proposal shows, with what is unusual above it."""
+    rows = rows_of(told.updates)
+    if not rows:
+        return ""
+    job = told.job
+    facts = ProposalFacts(
+        place=job.web,
+        base="",
+        head=job.commit,
+        word="proposal",
+        links=links_of(job) if job.commit else None,
+        max_chars=_TABLE_CHARS,
+    )
+    return "\n".join([*warnings(rows), *table(rows, facts)]).strip()
 
 
-def _update_row(told: Told, one: Update) -> list[str]:
-    old = one.from_tag or one.from_text
-    new = one.to_tag or one.value
-    if old == new and one.digest:
-        new = f"{new}@{short_digest(one.digest)}"
-    name = one.binding.policy_name
-    return [
-        code(short_name(one.binding.image), in_table=True),
-        f"{code(_cut(old), in_table=True)} → {code(_cut(new), in_table=True)}",
-        one.update_type,
-        _place(told, one.file, one.binding.field.line),
-        "" if name == one.binding.image else plain(_cut(name)),
-        plain(_cut(one.reason)),
-    ]
+def links_of(job: Job) -> Links | None:
+    """Return addresses in the job's repository, `None` where it is not known."""
+    style = job.runner.value if job.runner in {Runner.GITLAB, Runner.GITEA} else ""
+    return Links(web=job.web, style=style) if job.web else None
 
 
 def _held(held: Sequence[HeldTag]) -> str:

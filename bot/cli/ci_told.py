@@ -23,7 +23,6 @@ class Told:
 
     `updates` are all that were found, `behind` those that Git does not hold now. `proposals`
     and `commits` have the form of `run -o json`. `good` are lines about what is in order.
-    `verified`: every commit that was made is signed by the forge.
     """
 
     job: Job
@@ -37,13 +36,18 @@ class Told:
     problems: tuple[Problem, ...] = ()
     good: tuple[str, ...] = ()
     changed: bool = False
-    verified: bool = False
     sentence: str = ""
 
     @property
     def shown_proposals(self) -> list[Mapping[str, object]]:
         """Return those that exist or existed, not the ones that wait or are held."""
         return [one for one in self.proposals if one.get("head") or one.get("number")]
+
+    @property
+    def verified(self) -> bool:
+        """Return whether commits were made, and the forge signed every one of them."""
+        made = [one for one in self.proposals if one.get("operation") in {"opened", "refreshed"}]
+        return bool(made) and all(one.get("verified") for one in made) and not self.commits
 
     @property
     def problems_of_files(self) -> list[Problem]:

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 _GIT_USERS = {"gitlab": "oauth2"}
 _GIT_USER = "x-access-token"  # what GitHub Apps need; other forges take any name with a token
-_TOKENS_BY_HOST = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
+_JOB_TOKEN, _JOB_USER = "CI_JOB_TOKEN", "gitlab-ci-token"
+_TOKENS = {
+    "github": ("GITHUB_TOKEN",),
+    "gitlab": ("GITLAB_TOKEN",),
+    "gitea": ("GITEA_TOKEN",),
+    "forgejo": ("GITEA_TOKEN", "FORGEJO_TOKEN"),
+}
 _ANY_FORGE = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN")
 
 
@@ -37,9 +43,9 @@ async def open_for_person(url: str) -> AsyncIterator[Remote]:
     """Open `url` with what the environment and the person's git configuration give."""
     address = parse_remote_url(url)
     over_http = address.kind in {Transport.HTTPS, Transport.HTTP}
-    token = (await _app_token(url) or _token(address.host)) if over_http else None
+    user, token = await _user_and_token(url, address.host) if over_http else ("", None)
     access = GitAccess(
-        username=os.environ.get("PILOTFISH_GIT_USERNAME") or _user(address.host) if token else "",
+        username=os.environ.get("PILOTFISH_GIT_USERNAME") or user if token else "",
         token=token,
         ssh_key=_path("PILOTFISH_SSH_KEY"),
         known_hosts=_path("PILOTFISH_SSH_KNOWN_HOSTS"),
@@ -55,6 +61,11 @@ async def open_for_person(url: str) -> AsyncIterator[Remote]:
         person_folder=Path.cwd(),
     ) as remote:
         yield remote
+
+
+async def _user_and_token(url: str, host: str) -> tuple[str, Secret | None]:
+    token = await _app_token(url)
+    return (_GIT_USER, token) if token else _login(host)
 
 
 async def _app_token(url: str) -> Secret | None:
@@ -77,19 +88,24 @@ async def _app_token(url: str) -> Secret | None:
     return await app_token(place, credential, clock=SystemClock())
 
 
-def _user(host: str) -> str:
+def _login(host: str) -> tuple[str, Secret | None]:
+    """Return user and token for a host; a well-known host never gets another forge's.
+
+    A GitLab job's own token goes to the server that the job runs for, and nowhere else.
+    """
+    from bot.cli.forge_access import kinds_around
     from bot.update.forge_rule import kind_of_host
 
-    return _GIT_USERS.get(kind_of_host(host), _GIT_USER)
-
-
-def _token(host: str) -> Secret | None:
-    """Return the token for a host; a well-known host never gets another forge's."""
-    own = os.environ.get("PILOTFISH_FORGE_TOKEN")
-    if own:
-        return Secret(own)
-    names = (_TOKENS_BY_HOST[host],) if host in _TOKENS_BY_HOST else _names_for(host)
-    return next((Secret(os.environ[name]) for name in names if os.environ.get(name)), None)
+    around = {name.partition(":")[0]: kind for name, kind in kinds_around().items()}
+    kind = around.get(host) or kind_of_host(host)
+    names = ["PILOTFISH_FORGE_TOKEN", *(_TOKENS.get(kind) or _names_for(host))]
+    if around.get(host) == "gitlab":
+        names.append(_JOB_TOKEN)
+    for name in names:
+        if text := os.environ.get(name):
+            user = _JOB_USER if name == _JOB_TOKEN else _GIT_USERS.get(kind, _GIT_USER)
+            return user, Secret(text)
+    return "", None
 
 
 def _names_for(host: str) -> tuple[str, ...]:

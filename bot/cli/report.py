@@ -70,6 +70,7 @@ def _proposal(outcome: Outcome) -> dict[str, object]:
         "state": step.operation.value,
         "reason": step.reason,
         "head": outcome.head or None,
+        "verified": outcome.verified,
         "automerge": outcome.automerge or None,
         "updates": [one.as_json() for one in outcome.updates],
     }

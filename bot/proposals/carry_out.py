@@ -57,7 +57,7 @@ class Outcome:
 
     `number` and `url` are those of the proposal on a forge; `rewritten` says that its text was
     written again though nothing was pushed. `automerge` is what was done about merging it by
-    itself: `asked`, `cancelled` or `merged`.
+    itself: `asked`, `cancelled` or `merged`. `verified`: the forge made and signed the commit.
     """
 
     step: Step
@@ -66,6 +66,7 @@ class Outcome:
     url: str = ""
     rewritten: bool = False
     automerge: str = ""
+    verified: bool = False
     problem: Problem | None = None
     updates: tuple[Update, ...] = field(default_factory=tuple)
 

@@ -80,6 +80,7 @@ class Proposer:
     wishes: Wishes = NOTHING_ASKED
     prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
+    _signed: set[str] = field(default_factory=set)
 
     async def carry_out(self, steps: Iterable[Step]) -> list[Outcome]:
         """Do `steps` in order; one that fails is told and the others go on.
@@ -107,6 +108,7 @@ class Proposer:
     def _with_url(self, outcome: Outcome) -> Outcome:
         if outcome.number:
             outcome.url = self.forge.links.proposal(outcome.number)
+        outcome.verified = outcome.head in self._signed
         return outcome
 
     async def _do(self, step: Step) -> Outcome:
@@ -163,6 +165,7 @@ class Proposer:
         )
         fetched = await self.remote.fetch(branch)
         await self.remote.delete(branch, expected=fetched[branch])
+        self._signed.add(str(made))
         return Sha(made)
 
     # Proposals

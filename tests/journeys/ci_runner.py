@@ -149,7 +149,7 @@ class Runner:
         named = step.get("uses", "")
         given = {key: self._expand(str(value), {}) for key, value in step.get("with", {}).items()}
         if named.startswith("actions/checkout@"):
-            return self._check_out()
+            return self._check_out(persist=given.get("persist-credentials") != "false")
         if named == OWN_ACTION:
             unknown = set(given) - set(ACTION["inputs"])
             assert not unknown, f"the action has no input {unknown}"
@@ -162,7 +162,8 @@ class Runner:
                     return code
             return 0
         if named:
-            ran.used.append((named, {k: self._expand(v, ran.outputs) for k, v in given.items()}))
+            texts = step.get("with", {}).items()
+            ran.used.append((named, {key: self._expand(str(v), ran.outputs) for key, v in texts}))
             return 0
         return self._script(step, ran, {}, env)
 
@@ -257,7 +258,7 @@ class Runner:
         assert name.startswith(("vars.", "secrets.")), f"the runner of the test knows no {name}"
         return self.environment.get(last, "")
 
-    def _check_out(self) -> int:
+    def _check_out(self, *, persist: bool = True) -> int:
         """Clone as actions/checkout does: one commit, the login in a header of the clone."""
         for one in self.workspace.iterdir():
             shutil.rmtree(one) if one.is_dir() else one.unlink()
@@ -268,9 +269,10 @@ class Runner:
         setting = f"http.{scheme}://{origin}/.extraheader"
         clone = ["git", "-c", f"{setting}={header}", "clone", "--quiet", "--depth=1"]
         subprocess.run([*clone, self.clone_url, str(self.workspace)], check=True)
-        subprocess.run(
-            ["git", "-C", str(self.workspace), "config", "--local", setting, header], check=True
-        )
+        if persist:
+            subprocess.run(
+                ["git", "-C", str(self.workspace), "config", "--local", setting, header], check=True
+            )
         return 0
 
 
