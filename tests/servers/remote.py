@@ -22,6 +22,16 @@ _GIT_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
 }
 
+_SETTINGS = """\
+[http]
+	receivepack = true
+[uploadpack]
+	allowFilter = {allow_filter}
+	allowAnySHA1InWant = true
+[gc]
+	auto = 0
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
@@ -54,10 +64,8 @@ class Remote:
         self._url_http = url_http
         self._url_ssh = url_ssh
         _git(None, "init", "--quiet", "--bare", f"--initial-branch={branch}", str(folder))
-        self.configure("http.receivepack", "true")
-        self.configure("uploadpack.allowFilter", str(allow_filter).lower())
-        self.configure("uploadpack.allowAnySHA1InWant", "true")
-        self.configure("gc.auto", "0")
+        with (folder / "config").open("a", encoding="utf-8") as settings:
+            settings.write(_SETTINGS.format(allow_filter=str(allow_filter).lower()))
 
     @property
     def url_http(self) -> str:
