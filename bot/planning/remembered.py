@@ -33,7 +33,8 @@ class HoldRecord:
 
     Exactly one of these is said: `tag` (this one), `above` and `up_to` (every one above the
     first up to the second), `level` (every major, minor or patch step from what is written; with
-    `tag` those of its own major alone), or none, which holds everything of the policy. `update` limits it to one update, empty for all.
+    `tag` those of its own major alone), or none, which holds everything of the policy. `update`
+    limits it to one update, empty for all.
     """
 
     policy: str

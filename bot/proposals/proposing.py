@@ -35,7 +35,7 @@ from bot.planning.proposal_text import (
     title,
     with_metadata,
 )
-from bot.planning.said_once import closed_by_person, edited_by_person
+from bot.planning.said_once import approved_then_refreshed, closed_by_person, edited_by_person
 from bot.proposals.automerge import with_word
 from bot.proposals.carry_out import Outcome, Writing, edited_files, failed, make_commit, refused
 from bot.proposals.lifecycle import Operation, Step, changes_of
@@ -229,6 +229,7 @@ class Proposer:
             _log.warning("a status was not set", extra={"head": head, "why": fault.what})
 
     async def _refresh(self, step: Step, planned: PlannedProposal) -> Outcome:
+        approvers = await self.forge.approvers(step.number)
         head = await self._head_for(step, planned)
         if head is None:
             return Outcome(step=step, number=step.number)
@@ -236,7 +237,24 @@ class Proposer:
         await self.forge.edit(step.number, title=text.title, body=text.body)
         await self._relabel(step, metadata)
         await self._show_gates(str(head), planned)
+        if approvers:
+            await self._tell_approvers(step, planned, str(head))
         return Outcome(step=step, head=str(head), number=step.number, updates=planned.updates)
+
+    async def _tell_approvers(self, step: Step, planned: PlannedProposal, head: str) -> None:
+        """Say what changed since somebody approved; the only comment that a refresh makes."""
+        known = self.known.open.get(step.branch)
+        before = self._recorded(step)
+        if known is None or before is None or before.changes == changes_of(planned):
+            return  # the same versions on a newer base
+        old, new = known.proposal.title, title(planned, prefix=self.prefix)
+        try:
+            says = approved_then_refreshed(old, new, head=head)
+            await self.forge.comment(step.number, says)
+        except RateLimitedError:
+            raise
+        except ProductError as fault:
+            _log.warning("approvers were not told", extra={"why": fault.what})
 
     async def _rewrite_if_stale(self, step: Step, planned: PlannedProposal, head: str) -> Outcome:
         """Write the body again when what it shows is no longer so."""

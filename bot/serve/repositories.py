@@ -20,7 +20,7 @@ from bot.registry.scan import Scanner
 from bot.serve.first_seen import RememberingAsker
 from bot.serve.generation import access_for, forge_credential
 from bot.serve.outcome import Outcome, of_report
-from bot.update.forge_opening import app_token
+from bot.update.forge_opening import Gates, app_token
 from bot.update.forge_rule import place_of_forge
 from bot.update.journey import run_on_remote
 from bot.update.report import Request, World
@@ -51,6 +51,7 @@ class Repositories:
     ) -> None:
         """Take the doors; `moved` hears of a base that is elsewhere than at the run before."""
         self._moved = moved
+        self._gates = Gates()
         self._tips: dict[str, Sha] = {}
         self._memory = memory
         self._clock = clock
@@ -128,6 +129,7 @@ class Repositories:
         return World(
             asker_for=asker_for,
             credential_for=credential_for,
+            gates=self._gates,
             clock=self._clock,
             trust=Trust.SERVER,
             counts=counts,

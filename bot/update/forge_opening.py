@@ -6,6 +6,7 @@ A host that needs a token and has none is an error, never a silent plain branch
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bot.config.model import Config
     from bot.config.secret_refs import Secret
     from bot.forges.forge import Forge, Issue
+    from bot.forges.sync_door import Gate
     from bot.planning.plan import PlannedProposal
     from bot.planning.release_notes import NotesOf
     from bot.proposals.automerge import Verdict
@@ -46,6 +48,22 @@ class ForgeCredential:
     ca: str | None = None
 
 
+class Gates:
+    """The paces and limits of credentials, shared by all repositories that one of them opens."""
+
+    def __init__(self) -> None:
+        self._gates: dict[tuple[str, str], Gate] = {}
+
+    def of(self, place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Gate:
+        """Return the gate of a credential; what keeps them apart is a digest, never the token."""
+        from bot.forges.sync_door import Gate
+
+        shown = credential.token.reveal() if credential.token else credential.app_id
+        key = (place.host_url, hashlib.sha256(shown.encode()).hexdigest())
+        return self._gates.setdefault(key, Gate(clock, pace_s=_GITHUB_PACE_S))
+
+
+_GITHUB_PACE_S = 1.0  # between two writes, as GitHub asks for (its rules of secondary limits)
 _VARIABLES = {"github": "GITHUB_TOKEN", "gitlab": "GITLAB_TOKEN"}
 
 
@@ -163,14 +181,18 @@ def place_in(world: World, config: Config, remote_url: str) -> ForgePlace | None
 def forge_in(world: World, config: Config, place: ForgePlace) -> AbstractAsyncContextManager[Forge]:
     """Give the forge with the credential that counts there."""
     credential = world.credential_for(config.forge, place)
-    return open_forge(place, credential, clock=world.clock)
+    return open_forge(place, credential, clock=world.clock, gates=world.gates)
 
 
 @asynccontextmanager
 async def open_forge(
-    place: ForgePlace, credential: ForgeCredential, *, clock: Clock
+    place: ForgePlace,
+    credential: ForgeCredential,
+    *,
+    clock: Clock,
+    gates: Gates | None = None,
 ) -> AsyncIterator[Forge]:
-    """Give the forge; nothing is asked of it yet.
+    """Give the forge; nothing is asked of it yet. `gates` are shared with other repositories.
 
     Raises:
         ConfigError: There is no credential, or it does not fit the kind of forge.
@@ -182,11 +204,10 @@ async def open_forge(
         async with _gitea(place, credential, clock=clock) as forge:
             yield forge
         return
-    opened = (
-        _github(place, credential, clock)
-        if place.kind == "github"
-        else _gitlab(place, credential, clock)
-    )
+    if place.kind == "github":
+        opened = _github(place, credential, clock, gates or Gates())
+    else:
+        opened = _gitlab(place, credential, clock)
     try:
         yield opened
     finally:
@@ -210,13 +231,16 @@ async def app_token(place: ForgePlace, credential: ForgeCredential, *, clock: Cl
         await forge.aclose()
 
 
-def _github(place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Forge:
+def _github(place: ForgePlace, credential: ForgeCredential, clock: Clock, gates: Gates) -> Forge:
     from bot.forges.github import GitHubAuth, open_github
 
     auth = GitHubAuth(
         token=credential.token, app_id=credential.app_id, private_key=credential.app_key
     )
-    return open_github(place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock)
+    gate = gates.of(place, credential, clock)
+    return open_github(
+        place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock, gate=gate
+    )
 
 
 def _gitlab(place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Forge:

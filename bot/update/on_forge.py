@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bot.forges.forge import BaseRules
 from bot.planning.proposal_text import ProposalFacts
 from bot.proposals.automerge import (
     Circumstance,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.config.model import Config
     from bot.errors import Problem
-    from bot.forges.forge import Forge, Proposal
+    from bot.forges.forge import BaseRules, Forge, Proposal
     from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.planning.plan import Binding, Considered, HeldTag, PlannedProposal
@@ -171,14 +170,12 @@ class Desk:
         approved = (recorded is not None and recorded.head == head and is_approved(recorded)) or (
             step.branch in self.wishes.approve and step.operation is Operation.UNCHANGED
         )
-        wanted = approved or bool(planned.update.automerge)
-        rules = await self.rules() if wanted else BaseRules(known=False)
         around = Circumstance(
             approved=approved,
             draft=known is not None and known.proposal.draft,
             off=self.off,
         )
-        verdict = may_merge(planned, rules, self.forge.abilities, around)
+        verdict = may_merge(planned, await self.rules(), self.forge.abilities, around)
         self.shared.verdicts[step.branch] = verdict
         return verdict
 
@@ -251,6 +248,7 @@ class Desk:
             max_chars=min(self.forge.abilities.max_body_chars, MOST_BODY_CHARS),
             held=tuple(one for one in held if one.policy in names),
             automerge=verdict.reason if verdict else "",
+            needs_up_to_date=(await self.rules()).requires_up_to_date,
             ignored=tuple(f"{one.binding.image} {one.to_tag}" for one in step.ignored),
             schedule=f"It is opened and refreshed within {schedule.within} ({schedule.timezone})."
             if schedule

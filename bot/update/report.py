@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bot.config.native import Trust
 from bot.planning.remembered import HoldRecord, Remembered
 from bot.proposals.lifecycle import Operation
+from bot.update.forge_opening import Gates
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -61,12 +62,13 @@ class World:
     `credential_for` gives what counts at a forge, and `forge_kinds` are kinds of forges by host,
     as the surroundings tell them. `trust` says who runs it; `counts` makes of a repository's own
     configuration what counts of it on an operator's server. `folder` is where relative files of
-    secrets start from.
+    secrets start from. `gates` keep what one credential sends at its pace.
     """
 
     asker_for: Callable[[Config], AbstractAsyncContextManager[Asker]]
     credential_for: Callable[[ForgeSettings, ForgePlace], ForgeCredential]
     forge_kinds: Mapping[str, str] = field(default_factory=dict)
+    gates: Gates = field(default_factory=Gates)
     clock: Clock
     progress: Progress | None = None
     trust: Trust = Trust.PERSON
