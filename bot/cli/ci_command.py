@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.cli.ci_files import keep_all, read_event, stop_word
+from bot.cli.ci_files import keep_all, masked, read_event, stop_word
 from bot.cli.ci_job import Job, Mode, Runner, read_job, runner_of
 from bot.cli.ci_marks import commands
 from bot.cli.ci_told import Told, policy_row, refused
@@ -72,11 +72,11 @@ def run(argv: list[str]) -> int:
     for name in _SECRETS:
         _learn(environment.get(name, ""))
     with _no_commands(stop_word(environment)):
-        told = _told(display)
+        told = masked(_told(display))
         try:
             keep_all(told, environment)
         except ProductError as fault:
-            told = _failed(told.job, fault, display)
+            told = masked(_failed(told.job, fault, display))
     if told.job.runner.takes_commands:
         for line in commands(told):
             print(redact(line))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,16 @@ def read_event(environment: Mapping[str, str]) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def masked(told: Told) -> Told:
+    """Return the answer without any secret that is known, before anything escapes its texts."""
+    problems = tuple(
+        replace(one, message=redact(one.message), file=redact(one.file), hint=redact(one.hint))
+        for one in told.problems
+    )
+    good = tuple(redact(one) for one in told.good)
+    return replace(told, problems=problems, good=good, sentence=redact(told.sentence))
 
 
 def keep_all(told: Told, environment: Mapping[str, str]) -> Kept:

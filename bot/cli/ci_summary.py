@@ -8,6 +8,7 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from bot.cli.ci_job import Mode, Runner
@@ -87,7 +88,10 @@ def _updates(told: Told) -> str:
         links=links_of(job) if job.commit else None,
         max_chars=_TABLE_CHARS,
     )
-    return "\n".join([*warnings(rows), *table(rows, facts)]).strip()
+    folders = {posixpath.dirname(one.file) for one in told.updates}
+    (folder,) = folders if len(folders) == 1 else ("",)  # the table leaves it out then
+    lines = [f"In {code(folder)}:", ""] if folder else []
+    return "\n".join([*warnings(rows), *lines, *table(rows, facts)]).strip()
 
 
 def links_of(job: Job) -> Links | None:

@@ -278,13 +278,21 @@ class Runner:
 
 @contextmanager
 def watch_processes(seen: set[str]) -> Iterator[None]:
-    """Gather the arguments of every process that runs inside, but those of this very test."""
+    """Gather the arguments of every process below this one, but the checkout's own."""
     done = threading.Event()
+    here = os.getpid()
+
+    def is_ours(process: int) -> bool:
+        while process > 1 and process != here:
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        return process == here
 
     def look() -> None:
         while not done.wait(0.01):
             for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                with suppress(OSError):
+                with suppress(OSError, ValueError, IndexError):
+                    if int(entry.parent.name) == here or not is_ours(int(entry.parent.name)):
+                        continue
                     line = entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                     if "extraheader=" not in line:
                         seen.add(line)

@@ -13,6 +13,7 @@ import pytest
 from bot.version import __version__
 from tests.journeys.ci_runner import ACTION, Ran, Runner, path_with_uv
 from tests.journeys.fleet import FILE, PLAIN, Fleet, deployment
+from tests.servers.distribution import Distribution
 
 _FAULTY = """\
 image: ghcr.io/acme/api:1.4.2  # pilotfish: semver ^^1
@@ -210,6 +211,23 @@ def test_policies_are_tested_against_the_real_tags(checkout: Runner, fleet: Flee
     assert (good.code, bad.code) == (0, 3)
     assert "| `1.1.0` | 3 |" in good.summary
     assert "nothing" in bad.summary
+
+
+def test_the_login_of_a_registry_comes_from_an_input(
+    runner: Runner, registry_htpasswd: Distribution, unique_name: str, tmp_path: Path
+) -> None:
+    registry_htpasswd.push_tags(unique_name, ["1.0.0", "1.1.0"])
+    image = f"{registry_htpasswd.host}/{unique_name}:1.0.0"
+    (runner.workspace / "a.yaml").write_text(deployment(image))
+    registry_htpasswd.docker_config(tmp_path)
+    login = (tmp_path / "config.json").read_text()
+
+    given = runner.use(mode="check", registry_auth=login)
+    without = runner.use(mode="check")
+
+    assert (given.code, without.code) == (0, 1), given.log
+    assert [one["toTag"] for one in given.json("updates")] == ["1.1.0"]
+    assert json.loads(login)["auths"][registry_htpasswd.host]["auth"] not in given.everything()
 
 
 def test_a_report_and_sarif_tell_the_same(checkout: Runner) -> None:
