@@ -44,8 +44,8 @@ class TagFilter:
     @property
     def text(self) -> str:
         """Return the filter in words."""
-        extract = f" as {self.extract!r}" if self.extract else ""
-        return f"filter {self.pattern!r}{extract}"
+        extract = f" as {_quoted(self.extract)}" if self.extract else ""
+        return f"filter {_quoted(self.pattern)}{extract}"
 
     @property
     def is_anchored(self) -> bool:
@@ -85,7 +85,7 @@ class Exclusion:
         text = _as_bytes(tag)
         for pattern, program in zip(self.patterns, self.programs, strict=True):
             if program.search(text) is not None:
-                return f"excluded by {pattern!r}"
+                return f"excluded by {_quoted(pattern)}"
         return ""
 
 
@@ -117,6 +117,13 @@ def read_exclusion(patterns: tuple[str, ...], default: tuple[str, ...]) -> Exclu
     return Exclusion(patterns=chosen, programs=programs, quick=quick)
 
 
+def _quoted(text: str) -> str:
+    """Return `text` in quotes as it was written; only what does not print is escaped."""
+    body = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    quote = '"' if "'" in body and '"' not in body else "'"
+    return f"{quote}{body}{quote}"
+
+
 def _as_bytes(text: str) -> bytes:
     # Lone surrogates can come out of JSON; they match nothing but must not stop a selection.
     return text.encode("utf-8", "surrogatepass")
@@ -128,7 +135,7 @@ def _compile(pattern: str, *, key: str) -> Any:
     if len(text) > _MAX_PATTERN:
         raise InvalidPolicy(f"the pattern is longer than {_MAX_PATTERN} bytes", key=key)
     if any(token[0] == r"\C" for token in _TOKEN.finditer(pattern)):
-        raise InvalidPolicy(rf"the pattern {pattern!r} holds \C", key=key, hint=hint)
+        raise InvalidPolicy(rf"the pattern {_quoted(pattern)} holds \C", key=key, hint=hint)
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _PROGRAM_MEMORY
@@ -138,7 +145,7 @@ def _compile(pattern: str, *, key: str) -> Any:
         reason = failure.args[0] if failure.args else ""
         words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise InvalidPolicy(
-            f"the pattern {pattern!r} cannot be read: {words}", key=key, hint=hint
+            f"the pattern {_quoted(pattern)} cannot be read: {words}", key=key, hint=hint
         ) from failure
 
 

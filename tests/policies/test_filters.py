@@ -75,6 +75,23 @@ def test_tells_whether_a_pattern_is_anchored(pattern: str, extract: str, expecte
 
 
 @pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [
+        (r"^v(?P<n>\d+)\.x$", r"'^v(?P<n>\d+)\.x$'"),
+        ("it's", '"it\'s"'),
+        ('it\'s "so"', "'it's \"so\"'"),
+        ("a\nb\x1b", r"'a\nb\x1b'"),
+    ],
+)
+def test_a_pattern_is_shown_as_it_is_written_on_one_line(pattern: str, shown: str) -> None:
+    assert read_filter(pattern, r"\1").text == rf"filter {shown} as '\1'"
+
+
+def test_an_exclusion_is_shown_as_it_is_written() -> None:
+    assert read_exclusion((r"\.rc$",), ()).refusal("1.rc") == r"excluded by '\.rc$'"
+
+
+@pytest.mark.parametrize(
     ("tag", "excluded"),
     [
         ("1.0.sig", True),
