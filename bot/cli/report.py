@@ -191,7 +191,13 @@ def _what_became(report: Report, *, dry_run: bool) -> str:
         _counted(done.count(operation), f"proposal{{}} {operation.value}")
         for operation in (Operation.OPENED, Operation.REFRESHED, Operation.CLOSED)
     ]
+    told = [one for one in report.steps if one.problem is None]
     parts += [
+        _counted(sum(one.rewritten for one in told), "text{} rewritten"),
+        _counted(sum(one.automerge == "asked" for one in told), "told to merge by itself"),
+        _counted(sum(one.automerge == "merged" for one in told), "proposal{} merged"),
+        _counted(report.answered, "comment{} answered"),
+        "dashboard written" if report.dashboard_written else "",
         _counted(len(report.commits), "commit{} pushed"),
         _counted(len(report.files), "file{} edited"),
     ]

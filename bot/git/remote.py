@@ -138,6 +138,10 @@ class Remote:
         """Return the branches that begin with `prefix`, as seen in the last five seconds."""
         return (await self._session.list_refs()).heads(prefix)
 
+    def look_again(self) -> None:
+        """Take nothing for granted that was seen of branches: another door moved one."""
+        self._session.forget_refs()
+
     async def fetch(self, *branches: str) -> dict[str, Sha]:
         """Return the commits of `branches`, all here now; a branch that is gone is left out."""
         names = {RefName(branch).ref: branch for branch in branches}

@@ -63,6 +63,10 @@ class Session:
             self._refs = (self.clock.monotonic_s(), refs)
         return self._refs[1]
 
+    def forget_refs(self) -> None:
+        """Have the refs listed anew when they are asked for next."""
+        self._refs = None
+
     async def fetch(self, names: list[str]) -> dict[str, Sha]:
         """Return the commits of refs by full name, all here now; a ref that is gone is left out."""
         refs = await self.list_refs()

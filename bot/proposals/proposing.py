@@ -135,38 +135,42 @@ class Proposer:
         expected = Sha(step.expected) if step.expected else None
         if step.stands and expected is not None:
             return expected
-        made = await self._make_commit(planned)
+        signed_there = self.forge.abilities.signed_commits and self.writing.signing is None
+        if signed_there and (await self.rules()).requires_signatures:
+            return await self._signed_head(step, planned, expected)
+        made = await make_commit(
+            self.remote, self.writing, planned.key, planned.title_name, planned.updates
+        )
         if made is not None:
             await self.remote.push(step.branch, made, expected=expected)
         return made
 
-    async def _make_commit(self, planned: PlannedProposal) -> Sha | None:
-        signed_there = self.forge.abilities.signed_commits and self.writing.signing is None
-        if signed_there and (await self.rules()).requires_signatures:
-            return await self._commit_there(planned)
-        return await make_commit(
-            self.remote, self.writing, planned.key, planned.title_name, planned.updates
-        )
+    async def _signed_head(
+        self, step: Step, planned: PlannedProposal, expected: Sha | None
+    ) -> Sha | None:
+        """Have the forge make the commit, so that it carries the forge's signature.
 
-    async def _commit_there(self, planned: PlannedProposal) -> Sha | None:
-        """Have the forge make the commit, so that it carries the forge's signature."""
+        It is made on a branch of the moment, which goes once the proposal's own branch has the
+        commit: moving that one to the base first would end the proposal.
+        """
         edits = await edited_files(self.remote, self.writing.base, planned.updates)
         before = await self.remote.read(self.writing.base, sorted(edits))
         if edits == before:
             return None
         text = self.writing.message(planned.title_name, planned.updates)
         text = with_trailers(text, trailers(planned.key, changes_of(planned)))
-        branch = STAGING_PREFIX + planned.branch.rpartition("/")[2]
-        left = (await self.remote.heads(branch)).get(branch)
+        staging = STAGING_PREFIX + step.branch.rpartition("/")[2]
+        left = (await self.remote.heads(staging)).get(staging)
         if left is not None:  # a run ended between making and deleting it
-            await self.remote.delete(branch, expected=left)
-        made = await self.forge.commit(
-            branch, start=str(self.writing.base), files=edits, message=text
-        )
-        fetched = await self.remote.fetch(branch)
-        await self.remote.delete(branch, expected=fetched[branch])
+            await self.remote.delete(staging, expected=left)
+        start = str(self.writing.base)
+        made = Sha(await self.forge.commit(staging, start=start, files=edits, message=text))
+        self.remote.look_again()
+        await self.remote.fetch(staging)
+        await self.remote.push(step.branch, made, expected=expected)
+        await self.remote.delete(staging, expected=made)
         self._signed.add(str(made))
-        return Sha(made)
+        return made
 
     # Proposals
 

@@ -229,6 +229,7 @@ class BaseRun:
         report.problems += await desk.answer(
             outcomes, considered=found.plan.considered, holds=report.holds
         )
+        report.answered += desk.requests.count
 
     def _around(self, found: Survey) -> Circumstances:
         return Circumstances(

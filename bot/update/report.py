@@ -101,6 +101,7 @@ class Report:
     holds: list[HoldRecord] = field(default_factory=list)
     reverts: list[HoldRecord] = field(default_factory=list)
     plans: list[UpdatePlan] = field(default_factory=list)
+    answered: int = 0
     dashboard_written: bool = False
     marked: int = 0
     asked: int = 0
@@ -123,6 +124,7 @@ class Report:
         self.marked += part.marked
         self.asked += part.asked
         self.failed += part.failed
+        self.answered += part.answered
 
     @property
     def wrote(self) -> bool:
@@ -130,6 +132,7 @@ class Report:
         return bool(
             self.commits
             or self.files
+            or self.answered
             or self.dashboard_written
             or any(one.rewritten or one.automerge for one in self.steps)
             or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)

@@ -76,6 +76,11 @@ class Requests:
     pages: list[Page] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        """Return how many comments were read that wait for an answer."""
+        return sum(len(page.asked) for page in self.pages)
+
 
 async def read_requests(
     forge: Forge,
