@@ -19,6 +19,7 @@ from tests.servers.git_host import GitHost
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE = "docker.io/library/python:3.12-slim-bookworm"
+IMAGE = "localhost/pilotfish-of-tests"
 PROGRAM = ["/opt/venv/bin/python", "-I", "/opt/venv/bin/pilotfish"]
 _ENGINE = {"BUILDAH_ISOLATION": "chroot"}
 # Inside a mount namespace of its own: the root read-only, no shell left in it, nobody's user.
@@ -133,12 +134,13 @@ def container() -> Iterator[str]:
         ["buildah", "inspect", "--type", "image", BASE], capture_output=True, check=False
     ).returncode:
         pytest.skip(f"the base image is not here: buildah pull {BASE}")
-    engine("build", "--pull=false", "--layers", "--tag", "pilotfish-of-tests", str(ROOT))
-    name = engine("from", "--pull=false", "pilotfish-of-tests")
+    engine("build", "--pull=false", "--tag", IMAGE, str(ROOT))
     try:
+        name = engine("from", "--pull=false", IMAGE)
         yield name
-    finally:
         engine("rm", name)
+    finally:
+        engine("rmi", "--force", IMAGE)
 
 
 @pytest.mark.servers
