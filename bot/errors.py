@@ -9,7 +9,8 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -42,14 +43,22 @@ class AccessError(ProductError):
 class UnavailableError(ProductError):
     """The other side is down or busy; retried, with back-off.
 
-    `wait_s` is how long the other side asked us to wait, in seconds, when it said so.
+    `wait_s` is how long the other side asked us to wait, in seconds, when it said so. `cause`
+    is what is wrong with it, the same for everyone who asked it in vain.
     """
 
     def __init__(
-        self, what: str, *, where: str = "", hint: str = "", wait_s: float | None = None
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        wait_s: float | None = None,
+        cause: str = "",
     ) -> None:
         super().__init__(what, where=where, hint=hint)
         self.wait_s = wait_s
+        self.cause = cause or what
 
 
 class ConflictError(ProductError):
@@ -74,7 +83,8 @@ class Problem:
 
     `file` is relative to the folder or repository in question with `/` as separator, or a
     host or policy where no file is concerned; `line` and `column` count from 1, 0 when
-    there is none. `hint` says what to do.
+    there is none. `hint` says what to do. `cause` is set where other problems may have the
+    same one, and then `fields` counts what this one leaves as it is.
     """
 
     severity: Severity
@@ -83,6 +93,8 @@ class Problem:
     line: int = 0
     column: int = 0
     hint: str = ""
+    cause: str = ""
+    fields: int = 0
 
     @property
     def where(self) -> str:
@@ -114,3 +126,22 @@ class FaultsError(ConfigError):
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(first.message + more, where=first.where, hint=first.hint)
         self.problems = problems
+
+
+def by_cause(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems with those of one cause made one: the images of a registry that is down.
+
+    What they have in common is told, and how many images and fields it concerns.
+    """
+    alike: dict[object, list[Problem]] = {}
+    for number, one in enumerate(problems):
+        key = (one.severity, one.file, one.cause) if one.cause else number
+        alike.setdefault(key, []).append(one)
+    return [group[0] if len(group) == 1 else _as_one(group) for group in alike.values()]
+
+
+def _as_one(group: Sequence[Problem]) -> Problem:
+    fields = sum(one.fields for one in group)
+    left = f", {fields} fields left as they are" if fields else ""
+    message = f"{group[0].cause}; {len(group)} images not asked{left}"
+    return replace(group[0], message=message, fields=fields)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.cli.ci_job import Mode, Runner
 from bot.cli.ci_told import policy_row
+from bot.errors import by_cause
 from bot.forges.forge import Links
 from bot.planning.markdown import code, plain
 from bot.planning.proposal_facts import ProposalFacts
@@ -146,4 +147,4 @@ def _problems(problems: Sequence[Problem]) -> str:
         where = code(_cut(one.where), in_table=True) if one.where else ""
         return [one.severity.value, where, plain(_cut(text))]
 
-    return _table(("", "Where", "What"), map(row, problems))
+    return _table(("", "Where", "What"), map(row, by_cause(problems)))

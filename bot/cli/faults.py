@@ -10,7 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from bot.errors import ConfigError, FaultsError, ProductError, Severity
+from bot.errors import ConfigError, FaultsError, ProductError, Severity, by_cause
 from bot.telemetry import redact
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def tell(fault: ProductError) -> None:
 def tell_problems(problems: Iterable[Problem], *, every: bool = True) -> None:
     """Write each problem to standard error, a line and what to do about it.
 
-    Without `every`, those of one place or kind beyond the third are counted, not shown: twenty
-    templates that no parser reads, or thirty images of one registry that is down.
+    Without `every`, those of one cause are one, and those of one place or kind beyond the third
+    are counted, not shown: twenty templates that no parser reads.
     """
     alike: dict[tuple[str, str, str], list[Problem]] = {}
-    for problem in problems:
+    for problem in problems if every else by_cause(problems):
         host = "" if problem.line else problem.file
         alike.setdefault((problem.severity.value, problem.hint, host), []).append(problem)
     for group in alike.values():

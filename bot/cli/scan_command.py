@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bot.cli.options import parser, read_display
-from bot.errors import ConfigError, Problem, ProductError, Severity
+from bot.errors import ConfigError, Problem, ProductError, Severity, UnavailableError
 
 if TYPE_CHECKING:
     import argparse
@@ -164,7 +164,11 @@ def _judge(use: ImageUse, answer: list[str] | ProductError | None) -> Finding:
 def _unasked(image: str, fault: list[str] | ProductError) -> Problem:
     text = fault if isinstance(fault, ProductError) else ProductError("it was not asked")
     return Problem(
-        severity=Severity.ERROR, message=text.what, file=text.where or image, hint=text.hint
+        severity=Severity.ERROR,
+        message=text.what,
+        file=text.where or image,
+        hint=text.hint,
+        cause=text.cause if isinstance(text, UnavailableError) else "",
     )
 
 

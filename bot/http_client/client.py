@@ -177,9 +177,9 @@ class HttpClient:
                 continue
             break
         if wait_s and not trial:
-            gate.park(fault.what, wait_s)
+            gate.park(fault, wait_s)
         elif not trial:
-            gate.failed(fault.what, at_once=isinstance(fault, ConnectionFaultError))
+            gate.failed(fault, at_once=isinstance(fault, ConnectionFaultError))
         raise fault
 
     def _backoff_s(self, attempt: int) -> float:

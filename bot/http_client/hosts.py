@@ -58,6 +58,7 @@ class HostGate:
         self._park_s = park_s
         self._parked_until_s = 0.0
         self._reason = ""
+        self._hint = ""
         self._failures = 0
 
     @asynccontextmanager
@@ -85,24 +86,24 @@ class HostGate:
         """Let everyone wait: the host asked for it."""
         self._quiet_until_s = max(self._quiet_until_s, self._clock.monotonic_s() + seconds)
 
-    def park(self, reason: str, seconds: float) -> None:
-        """Ask the host nothing for `seconds`."""
-        self._reason = reason
+    def park(self, fault: UnavailableError, seconds: float) -> None:
+        """Ask the host nothing for `seconds`; whoever asks is told of `fault`."""
+        self._reason, self._hint = fault.what, fault.hint
         self._parked_until_s = max(self._parked_until_s, self._clock.monotonic_s() + seconds)
 
-    def failed(self, reason: str, *, at_once: bool) -> None:
+    def failed(self, fault: UnavailableError, *, at_once: bool) -> None:
         """Count a request that was given up; park the host `at_once` or after some in a row."""
         self._failures += 1
         enough = at_once or self._failures >= _FAILURES_IN_A_ROW
         if enough and self._parked_until_s <= self._clock.monotonic_s():
-            self.park(reason, self._park_s)
+            self.park(fault, self._park_s)
             self._park_s = min(self._park_s * 2, _LONGEST_PARK_S)
 
     def answered(self) -> None:
         """Forget what was wrong: the host is well."""
         if self._failures or self._reason:
             self._failures = 0
-            self._reason = ""
+            self._reason = self._hint = ""
             self._park_s = self._first_park_s
 
     async def _keep_quiet(self, patience: Patience) -> None:
@@ -125,6 +126,7 @@ class HostGate:
         return ParkedHostError(
             f"not asked again for {left_s:.0f} s: {reason}",
             where=self.host,
-            hint="Others go on; the next run tries it again",
+            hint=self._hint or "Others go on; the next run tries it again",
             wait_s=left_s,
+            cause=reason,
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from bot.errors import Problem, ProductError, Severity
+from bot.errors import Problem, ProductError, Severity, UnavailableError
 from bot.planning.binding import bind_fields, by_policy
 from bot.planning.choice import Choice, choose
 from bot.planning.grouping import group_key, group_updates
@@ -250,4 +250,6 @@ def _unasked(bindings: list[Binding], fault: ProductError) -> Problem:
         message=f"{fault.what}; left as they are: {places}{more}",
         file=fault.where or bindings[0].image,
         hint=fault.hint,
+        cause=fault.cause if isinstance(fault, UnavailableError) else "",
+        fields=len(bindings),
     )

@@ -85,9 +85,10 @@ async def test_a_longer_wait_is_reported_and_parks_the_host(
     async with opened(clock) as client:
         with pytest.raises(BusyError, match="429") as caught:
             await get(client, f"{odd_registry.url}/v2/")
-        with pytest.raises(ParkedHostError, match="429"):
+        with pytest.raises(ParkedHostError, match="429") as parked:
             await get(client, f"{odd_registry.url}/v2/")
 
+    assert (parked.value.cause, parked.value.hint) == (caught.value.cause, caught.value.hint)
     assert caught.value.wait_s is not None
     assert 61 <= caught.value.wait_s <= 3600
     assert clock.slept == []

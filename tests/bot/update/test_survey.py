@@ -70,6 +70,7 @@ async def test_an_image_that_fails_leaves_the_others(tmp_path: Path) -> None:
     (problem,) = found.plan.problems
     assert problem.severity is Severity.ERROR
     assert "b.yaml:1" in problem.message
+    assert (problem.cause, problem.fields) == ("it does not answer", 1)
 
 
 async def test_facts_are_asked_for_only_where_a_policy_needs_them(tmp_path: Path) -> None:
