@@ -130,6 +130,20 @@ def test_a_github_app_pushes_and_opens_by_itself(
     assert not any("ghs_" in one for one in ran.everything().split() if "pilotfish" in one)
 
 
+@pytest.mark.parametrize("demanded", [True, False])
+def test_commits_are_verified_where_the_base_demands_it(
+    on_github: tuple[Runner, GitHubRepository], *, demanded: bool
+) -> None:
+    runner, made = on_github
+    if demanded:
+        made.rule("main", required_signatures={})
+
+    ran = runner.job(steps("github.yml", "update"))
+
+    assert ran.code == 0, ran.log
+    assert ran.outputs["commits-verified"] == str(demanded).lower()
+
+
 def test_github_can_be_started_for_one_image_and_dry(
     on_github: tuple[Runner, GitHubRepository], odd_registry: OddRegistry
 ) -> None:
