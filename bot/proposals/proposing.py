@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.errors import ConflictError, ProductError, UnavailableError
 from bot.forges.forge import (
     AlreadyOpenError,
-    CheckState,
     Proposal,
     RateLimitedError,
     State,
-    Status,
     Text,
 )
 from bot.git.names import Sha
@@ -35,10 +32,10 @@ from bot.planning.proposal_text import (
     title,
     with_metadata,
 )
-from bot.planning.said_once import approved_then_refreshed, closed_by_person, edited_by_person
 from bot.proposals.automerge import with_word
 from bot.proposals.carry_out import Outcome, Writing, edited_files, failed, make_commit, refused
 from bot.proposals.lifecycle import Operation, Step, changes_of
+from bot.proposals.telling import Teller
 from bot.proposals.wishes import NOTHING_ASKED, Wishes
 
 if TYPE_CHECKING:
@@ -47,16 +44,13 @@ if TYPE_CHECKING:
     from bot.clock import Clock
     from bot.forges.forge import BaseRules, Forge
     from bot.git.remote import Remote
-    from bot.planning.plan import PlannedProposal, Update
+    from bot.planning.plan import PlannedProposal
     from bot.planning.release_notes import NotesOf
     from bot.proposals.standing import Known, OnForge
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
-_TOLD_WITHIN = timedelta(days=7)  # an older close is not answered any more; arbitrary
 _LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
-GATES = "pilotfish/gates"  # the context of our commit status
-_STATUS_CHARS = 140  # the least limit of a forge
 STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
 
@@ -80,7 +74,12 @@ class Proposer:
     wishes: Wishes = NOTHING_ASKED
     prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
+    _teller: Teller = field(init=False)
     _signed: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Take up what speaks beside the texts."""
+        self._teller = Teller(forge=self.forge, known=self.known, clock=self.clock)
 
     async def carry_out(self, steps: Iterable[Step]) -> list[Outcome]:
         """Do `steps` in order; one that fails is told and the others go on.
@@ -102,7 +101,7 @@ class Proposer:
                 _log.warning("step failed", extra={"branch": step.branch})
                 outcomes.append(Outcome(step=step, number=step.number, problem=failed(step, fault)))
         await self._link_successors(outcomes)
-        await self._tell_closed()
+        await self._teller.closes()
         return [self._with_url(one) for one in outcomes]
 
     def _with_url(self, outcome: Outcome) -> Outcome:
@@ -124,7 +123,7 @@ class Proposer:
             case Operation.UNCHANGED if step.planned is not None and step.number:
                 return await self._rewrite_if_stale(step, step.planned, step.expected)
             case Operation.LEFT if step.number:
-                await self._tell_edited(step)
+                await self._teller.edited(step.branch)
         updates = step.planned.updates if step.planned else ()
         return Outcome(step=step, head=step.expected, number=step.number, updates=updates)
 
@@ -182,7 +181,7 @@ class Proposer:
         opened = await self._open_once(step.branch, text)
         if metadata.labels and not self.forge.abilities.labels_on_open:
             await self._decorate(opened.number, metadata.labels)
-        await self._show_gates(str(head), planned)
+        await self._teller.gates(str(head), planned)
         return Outcome(step=step, head=str(head), number=opened.number, updates=planned.updates)
 
     async def _open_once(self, branch: str, text: Text) -> Proposal:
@@ -220,18 +219,6 @@ class Proposer:
         except ProductError as fault:
             _log.warning("labels were not set", extra={"number": number, "why": fault.what})
 
-    async def _show_gates(self, head: str, planned: PlannedProposal) -> None:
-        """Put what the gates found as a commit status on the head, where there are gates."""
-        status = gates_status(planned)
-        if status is None or not self.forge.abilities.statuses:
-            return
-        try:
-            await self.forge.set_status(head, status)
-        except RateLimitedError:
-            raise
-        except ProductError as fault:
-            _log.warning("a status was not set", extra={"head": head, "why": fault.what})
-
     async def _refresh(self, step: Step, planned: PlannedProposal) -> Outcome:
         approvers = await self.forge.approvers(step.number)
         head = await self._head_for(step, planned)
@@ -240,25 +227,10 @@ class Proposer:
         text, metadata = await self._text(step, planned, str(head), pushed=True)
         await self.forge.edit(step.number, title=text.title, body=text.body)
         await self._relabel(step, metadata)
-        await self._show_gates(str(head), planned)
+        await self._teller.gates(str(head), planned)
         if approvers:
-            await self._tell_approvers(step, planned, str(head))
+            await self._teller.approvers(step.branch, planned, text.title, str(head))
         return Outcome(step=step, head=str(head), number=step.number, updates=planned.updates)
-
-    async def _tell_approvers(self, step: Step, planned: PlannedProposal, head: str) -> None:
-        """Say what changed since somebody approved; the only comment that a refresh makes."""
-        known = self.known.open.get(step.branch)
-        before = self._recorded(step)
-        if known is None or before is None or before.changes == changes_of(planned):
-            return  # the same versions on a newer base
-        old, new = known.proposal.title, title(planned, prefix=self.prefix)
-        try:
-            says = approved_then_refreshed(old, new, head=head)
-            await self.forge.comment(step.number, says)
-        except RateLimitedError:
-            raise
-        except ProductError as fault:
-            _log.warning("approvers were not told", extra={"why": fault.what})
 
     async def _rewrite_if_stale(self, step: Step, planned: PlannedProposal, head: str) -> Outcome:
         """Write the body again when what it shows is no longer so."""
@@ -367,47 +339,3 @@ class Proposer:
                 await self._write_end(known, step.reason, notice=notice)
             except ProductError as fault:
                 _log.warning("the successor was not named", extra={"why": fault.what})
-
-    # What is said once
-
-    async def _tell_edited(self, step: Step) -> None:
-        known = self.known.open.get(step.branch)
-        if known is not None:
-            await self._tell(known, "edited", edited_by_person(self.forge.abilities.word))
-
-    async def _tell_closed(self) -> None:
-        """Say on each proposal that a person closed of late what that recorded."""
-        now = self.clock.now()
-        for known in self.known.everything:
-            when = known.proposal.closed
-            if not known.closed_by_person or when is None or now - when > _TOLD_WITHIN:
-                continue
-            says = closed_by_person(known.changes, self.forge.abilities.word)
-            try:
-                await self._tell(known, "closed", says)
-            except ProductError as fault:
-                _log.warning("a close was not answered", extra={"why": fault.what})
-
-    async def _tell(self, known: Known, what: str, says: str) -> None:
-        """Comment once: it is written down first, so that a crash never says it twice."""
-        recorded = known.metadata
-        if recorded is None or what in recorded.told:
-            return
-        one = known.proposal
-        text = with_replaced(one.body, replace(recorded, told=(*recorded.told, what)))
-        await self.forge.edit(one.number, title=one.title, body=text)
-        await self.forge.comment(one.number, says)
-
-
-def gates_status(planned: PlannedProposal) -> Status | None:
-    """Return what minimum age and platforms were found to be, `None` where nobody asks for them."""
-    gated = [one for one in planned.updates if _has_gates(one)]
-    found = dict.fromkeys(check for one in gated for check in one.evidence.checks)
-    if not found:
-        return None
-    return Status(name=GATES, state=CheckState.PASSED, says="; ".join(found)[:_STATUS_CHARS])
-
-
-def _has_gates(update: Update) -> bool:
-    gates = update.binding.policy.gates
-    return gates.min_age is not None or bool(gates.platforms)
