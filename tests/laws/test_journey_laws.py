@@ -24,6 +24,7 @@ from bot.git.remote import open_remote
 from bot.git.settings import GitAccess
 from bot.planning.remembered import HoldRecord
 from bot.proposals.notes import NoteBook
+from bot.update.forge_opening import ForgeCredential
 from bot.update.journey import run_on_remote
 from bot.update.report import Report, Request, World
 from policies.policy import Fact, Facts
@@ -49,6 +50,12 @@ class Shop:
         """Return every tag."""
         assert image == "acme/web"
         return list(self.tags_)
+
+    async def described(
+        self, image: str, reference: str
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return nothing: this image says nothing of itself."""
+        return {}, {}
 
     async def facts(self, image: str, wanted: Mapping[str, frozenset[Fact]]) -> Mapping[str, Facts]:
         """Return what no policy here asks for."""
@@ -192,7 +199,11 @@ class History:
             yield self.shop
 
         async with self._opened() as remote:
-            world = World(asker_for=asker_for, clock=SystemClock())
+            world = World(
+                asker_for=asker_for,
+                credential_for=lambda *_: ForgeCredential(),
+                clock=SystemClock(),
+            )
             report = await run_on_remote(remote, Request(deliver=self.deliver), world)
         assert [one for one in report.problems if one.severity.value == "error"] == []
         return report
