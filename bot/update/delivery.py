@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bot.config.model import Delivery, UpdateRule
 from bot.config.slugs import slug
-from bot.errors import AccessError, ConfigError, ConflictError, Problem, ProductError, Severity
+from bot.errors import ConflictError, Problem, ProductError, Severity
 from bot.planning.grouping import BRANCH_PREFIX
 from bot.planning.plan import PlannedProposal, Update
 from bot.proposals.branches import examine
@@ -58,6 +58,7 @@ class BaseRun:
     others: dict[str, Sha]
     several: bool
     desk: Desk | None = None
+    without_forge: bool = False
 
     async def carry_through(self, whole: Report) -> None:
         """Plan and deliver, and add what was done to `whole`."""
@@ -79,35 +80,51 @@ class BaseRun:
         whole.join(report)
 
     async def _look_at_forge(self, bound: Bound, past: Past) -> tuple[Past, list[Problem]]:
-        """Read what stands on the forge, when something bound is to be proposed there.
+        """Read what stands on the forge, when proposals are or were made there.
 
         Raises:
-            ConfigError: No proposal can be opened; a plan tells it and goes on.
+            ProductError: The forge cannot be asked, and it is all that this run is about; a
+                plan, and a run that delivers commits as well, tell it and go on.
         """
-        rules = {one.update.name: one.update for one in bound.bindings}.values()
-        if not any(self._delivery(rule) is Delivery.PULL_REQUEST for rule in rules):
+        if not self._needs_forge(bound):
             return past, []
         try:
             forge = await self.at_forge.open()
             if forge is None:
                 return past, []
-            self.desk = Desk(
+            desk = Desk(
                 forge=forge,
                 base=self.base,
                 clock=self.world.clock,
                 shared=self.at_forge.shared,
             )
-            await self.desk.look()
-        except (ConfigError, AccessError) as fault:
-            if not self.request.dry_run:
+            await desk.look()
+        except ProductError as fault:
+            if not self.request.dry_run and not self._delivers_more(bound):
                 raise
-            self.desk = None
+            self.without_forge = not self.request.dry_run
             return past, [_told(fault)]
+        self.desk = desk
         problems: list[Problem] = []
         if not self.request.dry_run:
-            problems = await self.desk.read_requests(self.notes, bound.bindings)
-        remembered = self.desk.memory(self.notes.remembered)
-        return replace(past, remembered=remembered, recorded_by=self.desk.recorded_by), problems
+            problems = await desk.read_requests(self.notes, bound.bindings)
+        remembered = desk.memory(self.notes.remembered)
+        return replace(past, remembered=remembered, recorded_by=desk.recorded_by), problems
+
+    def _needs_forge(self, bound: Bound) -> bool:
+        """Return whether something is to be proposed, or may have been: markers come and go."""
+        if any(self._delivery(one.update) is Delivery.PULL_REQUEST for one in bound.bindings):
+            return True
+        proposes = any(
+            self._delivery(rule) is Delivery.PULL_REQUEST for rule in self.configured.config.updates
+        )
+        return proposes and bool(set(self._branches_of_this_base()) - self._pushed_branches())
+
+    def _delivers_more(self, bound: Bound) -> bool:
+        """Return whether something is delivered that needs no forge."""
+        return any(
+            self._delivery(one.update) is not Delivery.PULL_REQUEST for one in bound.bindings
+        )
 
     def _delivery(self, rule: UpdateRule) -> Delivery:
         return self.request.deliver or rule.deliver
@@ -154,7 +171,7 @@ class BaseRun:
         planned = self._planned(found)
         branches = [one for one in planned if self._delivery(one.update) is Delivery.BRANCH]
         proposed = [one for one in planned if one not in branches]
-        if self.desk is not None:
+        if self.desk is not None or self.without_forge:
             own = {one.branch for one in branches} | self._pushed_branches()
             theirs = {name: one for name, one in standing.items() if name not in own}
             standing = {name: one for name, one in standing.items() if name in own}
@@ -198,7 +215,7 @@ class BaseRun:
         desk = self.desk
         if desk is None:
             return
-        planned = list(await desk.look_at(planned))
+        planned = list(await desk.look_at(planned, standing))
         desk.heed_reverts(report.reverts, [one.binding for one in found.plan.considered])
         standing = desk.standing(standing)
         steps = decide(

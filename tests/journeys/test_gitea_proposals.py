@@ -288,3 +288,39 @@ def test_gates_are_shown_as_a_status_of_the_commit(make: MakeFleet) -> None:
     assert found is not None
     assert found[0] is CheckState.PASSED
     assert "linux/amd64" in found[1]
+
+
+def test_a_marker_that_went_ends_its_proposal_with_the_reason(fleet: ForgeFleet) -> None:
+    fleet.go()
+    number = fleet.pull()["number"]
+    text = fleet.face.made.read_file(WEB).replace(b"  # pilotfish: semver ^1", b"")
+    bare = fleet.face.made.read_file(API).replace(b"  # pilotfish: semver ^1", b"")
+    fleet.face.commit("main", {WEB: text, API: bare})
+    assert fleet.go().operations() == {BRANCH: "closed"}
+    pull = fleet.face.api("GET", f"/pulls/{number}")
+    assert (pull["state"], "Closed by Pilotfish" in pull["body"]) == ("closed", True)
+    assert BRANCH not in fleet.face.made.branches()
+
+
+def test_what_needs_no_forge_goes_on_without_one(make: MakeFleet) -> None:
+    fleet = make(
+        "updates:\n  - {name: web, paths: [apps/web.yaml]}\n"
+        "  - {name: api, paths: [apps/api.yaml], deliver: commit}\n"
+    )
+    fleet.publish("1.1.0")
+    fleet.publish("1.1.0", name="api")
+    fleet.run.environment["PILOTFISH_GIT_USERNAME"] = "fleet-admin"
+    config = fleet.face.made.read_file(".pilotfish.yaml")
+    fleet.face.commit(
+        "main",
+        {
+            ".pilotfish.yaml": config.replace(
+                b"kind: gitea", b"kind: gitea, url: https://127.0.0.1:9"
+            )
+        },
+    )
+    answer = fleet.go(code=4)
+    assert [one["update"] for one in answer.json["commits"]] == ["api"]
+    assert fleet.tag(file=API) == "1.1.0"
+    assert answer.json["proposals"] == []
+    assert "pilotfish/web-shop-web" not in fleet.face.made.branches()
