@@ -16,7 +16,7 @@ import gc
 import os
 import pickle
 import stat
-import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -175,9 +175,9 @@ def _is_nearly_visited(name: str) -> bool:
 
 def _shares(files: list[str]) -> list[list[str]]:
     """Return the files in one share, or in two where a second process pays and is safe."""
-    threads = sys.modules.get("threading")
-    alone = threads is None or threads.active_count() == 1
-    if len(files) <= _SHARED_FROM_FILES or not alone or not hasattr(os, "fork"):
+    # A timer that only waits holds no lock that a child would miss.
+    running = sum(not isinstance(one, threading.Timer) for one in threading.enumerate())
+    if len(files) <= _SHARED_FROM_FILES or running > 1 or not hasattr(os, "fork"):
         return [files]
     middle = len(files) // 2
     return [files[:middle], files[middle:]]

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.progress import Progress
 
     from bot.cli.options import Display
 
@@ -76,20 +79,66 @@ def candidate_table(candidates: Sequence[dict[str, Any]], display: Display) -> N
 
 
 @contextmanager
-def progress(label: str, display: Display) -> Iterator[Callable[[int, int], None] | None]:
-    """Show a bar on standard error for work that takes over a second; nothing in a pipe."""
+def progress(
+    label: str, display: Display, *, before: str = ""
+) -> Iterator[Callable[[int, int], None] | None]:
+    """Show a bar on standard error for work that takes over a second; nothing in a pipe.
+
+    It pulses until the first count is given, under the words `before` where there are some.
+    """
     if not display.progress:
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    bar = _LateBar(label, before or label)
+    # While it only waits it does not keep files from being read by two processes (bot/folder.py).
+    soon = threading.Timer(_BAR_AFTER_S, bar.show)
+    soon.daemon = True
+    soon.start()
+    try:
+        yield bar.advance
+    finally:
+        soon.cancel()
+        soon.join()
+        bar.close()
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task(label, total=None, visible=False)
 
-        def advance(done: int, total: int) -> None:
-            elapsed = bar.tasks[0].elapsed or 0.0
-            bar.update(task, completed=done, total=total, visible=elapsed > _BAR_AFTER_S)
+class _LateBar:
+    """A bar that may be counted before it is shown; shown from another thread."""
 
-        yield advance
+    def __init__(self, label: str, before: str) -> None:
+        self._label = label
+        self._words = before
+        self._counts = (0, 0)
+        self._lock = threading.Lock()
+        self._bar: Progress | None = None
+
+    def advance(self, done: int, total: int) -> None:
+        """Count `done` of `total`."""
+        with self._lock:
+            self._words, self._counts = self._label, (done, total)
+            if self._bar is not None:
+                self._draw(self._bar)
+
+    def show(self) -> None:
+        """Begin to draw."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[of]}"))
+        bar = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        with self._lock:
+            self._bar = bar
+            bar.add_task(self._words, total=None, of="")
+            self._draw(bar)
+            bar.start()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _draw(self, bar: Progress) -> None:
+        done, total = self._counts
+        of = f"{done}/{total}" if total else ""
+        task = bar.task_ids[0]
+        bar.update(task, description=self._words, completed=done, total=total or None, of=of)

@@ -82,7 +82,7 @@ async def _report(given: argparse.Namespace, display: Display) -> Report:
         deliver=deliver,
         dry_run=True,
     )
-    with progress("asking registries", display) as advance:
+    with progress("asking registries", display, before="reading files") as advance:
         world = world_for(advance, folder=place.root)
         if files:
             return await run_on_folder(

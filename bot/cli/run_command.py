@@ -112,7 +112,7 @@ async def report_of(given: argparse.Namespace, display: Display, *, dry_run: boo
         max_open=given.max_proposals,
         dashboard=getattr(given, "dashboard", False),
     )
-    with progress("asking registries", display) as advance:
+    with progress("asking registries", display, before="reading files") as advance:
         world = world_for(advance, folder=place.root)
         if deliver is Delivery.FILES:
             return await run_on_folder(

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,25 @@ def test_two_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.M
     shared = visit(tmp_path, None, [NEEDLE], name_and_size)
 
     assert shared == alone
+
+
+def where_read(file: str, content: bytes) -> int:
+    return os.getpid()
+
+
+def test_a_timer_that_waits_keeps_no_second_process_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path, *(f"f{n}.yaml" for n in range(20)))
+    monkeypatch.setattr(folder, "_SHARED_FROM_FILES", 10)
+    waiting = threading.Timer(3600, lambda: None)
+    waiting.start()
+
+    found = visit(tmp_path, None, [NEEDLE], where_read)
+    waiting.cancel()
+    waiting.join()
+
+    assert len(set(found.results)) == 2
 
 
 def die_elsewhere(parent: int, file: str, content: bytes) -> tuple[str, int]:
