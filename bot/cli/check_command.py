@@ -11,11 +11,12 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from bot.cli.counts import counted
 from bot.cli.faults import has_errors
 from bot.cli.options import parser, read_display
 from bot.cli.verdict import add_verdict_options, judged, keep
 from bot.config.model import ForgeSettings
-from bot.errors import FaultsError, Problem, ProductError, Severity
+from bot.errors import FaultsError, Problem, ProductError, Severity, by_cause
 
 if TYPE_CHECKING:
     import argparse
@@ -108,6 +109,7 @@ async def find_faults(
     The files of a `stranger` say nothing about registries and forges that counts, and the
     remote is left alone.
     """
+    from bot.cli.draw import progress
     from bot.cli.folder_config import config_of
     from bot.cli.places import find_places
     from bot.update.survey import read_bindings
@@ -117,7 +119,8 @@ async def find_faults(
     findings.problems += strangers()
     place, below = await find_places(given.path, given.repository)
     try:
-        configured = await config_of(place, file=given.config)
+        with progress("reading the configuration", display):
+            configured = await config_of(place, file=given.config)
     except FaultsError as faults:
         findings.problems += faults.problems
         findings.wrong_files = True
@@ -128,14 +131,18 @@ async def find_faults(
     config = configured.config
     sources = ", ".join(config.source[:3]) + (" …" if len(config.source) > 3 else "")  # noqa: PLR2004
     findings.good.append(
-        f"configuration: {len(config.policies)} policies, {len(config.updates)} updates"
+        f"configuration: {counted(len(config.policies), 'policy', 'policies')},"
+        f" {counted(len(config.updates), 'update')}"
         f" ({sources or 'nothing configured: inline markers are enough'})"
     )
     tree = FolderTree(root=place.root)
-    bound = await read_bindings(tree, config, config.updates, below=below, only=given.only)
+    with progress("reading files", display):
+        bound = await read_bindings(tree, config, config.updates, below=below, only=given.only)
     findings.problems += bound.problems
     findings.wrong_files = has_errors(findings.problems)
-    findings.good.append(f"markers: {bound.marked} fields, {len(bound.bindings)} followed")
+    findings.good.append(
+        f"markers: {counted(bound.marked, 'field')}, {len(bound.bindings)} followed"
+    )
     if not given.offline:
         await _ask_registries(configured, bound, findings, display)
         if not stranger:
@@ -193,7 +200,9 @@ async def _ask_registries(
     findings.problems += [one for one in found.plan.problems if one not in known]
     if found.asked:
         good = found.asked - found.failed
-        findings.good.append(f"registries: {good} of {found.asked} images could be asked")
+        findings.good.append(
+            f"registries: {good} of {counted(found.asked, 'image')} could be asked"
+        )
 
 
 async def _ask_remote(
@@ -243,6 +252,6 @@ def show_findings(findings: Findings, display: Display) -> None:
         print(coloured("✓", "green", display), line)
     sys.stdout.flush()
     tell_problems(findings.problems, every=display.verbosity > 0)
-    errors = sum(1 for one in findings.problems if one.severity is Severity.ERROR)
-    warnings = sum(1 for one in findings.problems if one.severity is Severity.WARNING)
-    print(f"{errors} errors, {warnings} warnings")
+    weights = [one.severity for one in by_cause(findings.problems)]
+    errors, warnings = weights.count(Severity.ERROR), weights.count(Severity.WARNING)
+    print(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}")

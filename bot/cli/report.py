@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from bot.cli.counts import counted
 from bot.errors import Severity
 from bot.proposals.lifecycle import Operation
 
@@ -170,13 +171,12 @@ def sentence(report: Report, *, dry_run: bool) -> str:
             "`# pilotfish: semver ^1` behind one to have it followed"
         )
     updates = len(report.updates)
-    fields = f"{report.marked} marked field{'s' if report.marked != 1 else ''}"
-    failed = (
-        f", {report.failed} of {report.asked} images could not be asked" if report.failed else ""
-    )
+    fields = counted(report.marked, "marked field")
+    asked = counted(report.asked, "image")
+    failed = f", {report.failed} of {asked} could not be asked" if report.failed else ""
     if not updates:
         return f"nothing to change in {fields}{failed}; {_what_became(report, dry_run=dry_run)}"
-    count = f"{updates} update{'s' if updates != 1 else ''} in {fields}{failed}"
+    count = f"{counted(updates, 'update')} in {fields}{failed}"
     if dry_run:
         return f"{count}; nothing was written: `pilotfish run` carries it out"
     return f"{count}; {_what_became(report, dry_run=dry_run)}"

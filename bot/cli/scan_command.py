@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bot.cli.counts import counted
 from bot.cli.options import parser, read_display
 from bot.errors import ConfigError, Problem, ProductError, Severity, UnavailableError
 
@@ -55,8 +56,11 @@ class Finding:
 def run(argv: list[str]) -> int:
     """Scan and print; return the exit code."""
     given = _parser().parse_args(argv)
+    from bot.cli.draw import progress
+
     display = read_display(given)
-    uses, problems, root = _find(given.path)
+    with progress("reading files", display):
+        uses, problems, root = _find(given.path)
     findings = [Finding(use=one) for one in uses]
     failed = 0
     if given.outdated:
@@ -233,12 +237,13 @@ def _sentence(findings: list[Finding], *, asked: bool, path: str) -> str:
     """Say what was found, and which command comes next."""
     files = len({one.use.file for one in findings})
     images = len({one.use.image for one in findings})
-    found = f"{images} images in {len(findings)} places of {files} files"
+    places = counted(len(findings), "place")
+    found = f"{counted(images, 'image')} in {places} of {counted(files, 'file')}"
     if not findings:
         return f"no images found below {path}"
     if asked:
-        outdated = sum(1 for one in findings if one.newest)
-        return f"{found}: {outdated} places have something newer; nothing was written"
+        outdated = counted(sum(1 for one in findings if one.newest), "place has", "places have")
+        return f"{found}: {outdated} something newer; nothing was written"
     followed = sum(1 for one in findings if one.use.marker)
     following = (
         f"{followed} followed by a marker: `pilotfish plan --deliver files {path}` says what "

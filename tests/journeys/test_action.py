@@ -188,7 +188,7 @@ def test_check_says_what_the_change_would_select(checkout: Runner) -> None:
 
     assert ran.code == 0, ran.log
     assert annotations(ran) == [("notice", FILE, "9")]
-    assert "markers: 1 fields, 1 followed" in ran.summary
+    assert "markers: 1 field, 1 followed" in ran.summary
     assert "`1.1.0`" in ran.summary
 
 
