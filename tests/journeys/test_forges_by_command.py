@@ -158,17 +158,31 @@ def test_a_proposal_lives_as_on_a_real_forge(fleet: Fleet) -> None:
 
 
 def test_requests_are_few(fleet: Fleet) -> None:
-    """Three for a new proposal and one for an unchanged one, beside what a run shares."""
-    shared = 14  # who we are, the listings, what the base demands; comments of open ones
-    fleet.go()
-    first = fleet.requests()
-    creating = [one for one in first if one[0] not in {"GET", "HEAD"} and "graphql" not in one[1]]
-    assert len(creating) <= 3
-    assert len(first) <= shared + 3
-    fleet.go()
-    second = fleet.requests()[len(first) :]
-    assert {method for method, path in second if "graphql" not in path} <= {"GET", "HEAD"}
-    assert len(second) <= shared + 1
+    """At most three for a new proposal and one for an unchanged one, beside what a run shares."""
+    images = ("a", "b", "c")
+    files = {
+        f"apps/{name}.yaml": deployment(f"{fleet.registry.host}/shop/{name}:1.0.0").encode()
+        for name in images
+    }
+    fleet.face.commit("main", files)
+    for name in images:
+        fleet.registry.push_image(f"shop/{name}", "1.0.0")
+    spent = [_spent_by(fleet, "opened", 1), _spent_by(fleet, "unchanged", 1)]
+    for name in images:
+        fleet.registry.push_image(f"shop/{name}", "1.1.0")
+    spent += [_spent_by(fleet, "opened", 3), _spent_by(fleet, "unchanged", 4)]
+    one_new, one_same, three_more, four_same = spent
+    assert three_more - one_new <= 3 * 3  # the one that stood already is among the three more
+    assert four_same - one_same <= 3 * 1
+    assert one_same <= 8  # who we are, the listings, what the base demands, comments
+
+
+def _spent_by(fleet: Fleet, operation: str, count: int) -> int:
+    """Run once, and return how many requests the forge's API got."""
+    before = len(fleet.requests())
+    states = list(fleet.go().operations().values())
+    assert states.count(operation) == count, states
+    return len(fleet.requests()) - before
 
 
 def test_the_token_appears_nowhere(fleet: Fleet) -> None:
