@@ -118,9 +118,10 @@ async def find_faults(
     findings = Findings()
     findings.problems += strangers()
     place, below = await find_places(given.path, given.repository)
+    tree = FolderTree(root=place.root)
     try:
-        with progress("reading the configuration", display):
-            configured = await config_of(place, file=given.config)
+        with progress("reading files", display):
+            configured = await config_of(place, file=given.config, tree=tree)
     except FaultsError as faults:
         findings.problems += faults.problems
         findings.wrong_files = True
@@ -135,7 +136,6 @@ async def find_faults(
         f" {counted(len(config.updates), 'update')}"
         f" ({sources or 'nothing configured: inline markers are enough'})"
     )
-    tree = FolderTree(root=place.root)
     with progress("reading files", display):
         bound = await read_bindings(tree, config, config.updates, below=below, only=given.only)
     findings.problems += bound.problems

@@ -21,9 +21,11 @@ async def config_here(path: str = ".") -> Configured:
     return await config_of(await find_place(path, None))
 
 
-async def config_of(place: Place, *, file: str = "") -> Configured:
+async def config_of(place: Place, *, file: str = "", tree: FolderTree | None = None) -> Configured:
     """Return what a place's files configure; `file` is read instead of `.pilotfish.yaml`."""
-    tree = FolderTree(root=place.root)
     return await read_configuration(
-        tree, repository_url=place.url or None, folder=place.root, file=file
+        tree or FolderTree(root=place.root),
+        repository_url=place.url or None,
+        folder=place.root,
+        file=file,
     )

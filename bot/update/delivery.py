@@ -27,7 +27,6 @@ from bot.proposals.lifecycle import Circumstances, OpenBranch, Step, decide
 from bot.update.on_forge import Desk
 from bot.update.report import CommitMade, Past, Report, Request, World
 from bot.update.tree_plan import plan_tree
-from bot.update.trees import CommitTree
 from bot.update.writing import writing_for
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from bot.update.configuration import Configured
     from bot.update.forge_opening import ForgeDoor
     from bot.update.survey import Asker, Bound, Survey
+    from bot.update.trees import CommitTree
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +50,7 @@ class BaseRun:
     request: Request
     world: World
     configured: Configured
+    tree: CommitTree
     asker: Asker
     at_forge: ForgeDoor
     notes: NoteBook
@@ -63,7 +64,7 @@ class BaseRun:
     async def carry_through(self, whole: Report) -> None:
         """Plan and deliver, and add what was done to `whole`."""
         found, report = await plan_tree(
-            CommitTree(remote=self.remote, commit=self.tip, branch=self.base),
+            self.tree,
             self.configured,
             self.request,
             self.world,
@@ -225,6 +226,7 @@ class BaseRun:
             replace(
                 self._around(found),
                 opened=desk.known.opened,
+                pushed=desk.known.pushed,
                 wishes=desk.wishes,
                 up_to_date=await desk.takes_only_its_tip(standing),
             ),
@@ -253,6 +255,9 @@ class BaseRun:
             limits=self.configured.config.limits,
             now=self.world.clock.now(),
             unknown_keys=found.unknown_keys | found.unknown_updates,
+            pushed={
+                one.branch: max(one.pushed) for one in self.notes.remembered.proposals if one.pushed
+            },
         )
 
     def _narrowed(self, steps: list[Step]) -> list[Step]:

@@ -23,7 +23,6 @@ from bot.update.trees import CommitTree
 
 if TYPE_CHECKING:
     from bot.config.model import Config
-    from bot.git.names import Sha
     from bot.git.remote import Remote
     from bot.update.configuration import Configured
 
@@ -53,7 +52,8 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     fetched = await remote.fetch(
         default, *(branch for branch in heads if branch.startswith(BRANCH_PREFIX))
     )
-    configured = await _configuration(remote, fetched[default], default, request, world)
+    tree = CommitTree(remote=remote, commit=fetched[default], branch=default)
+    configured = await _configuration(tree, request, world)
     bases = bases_of(configured.config, default)
     pushed = [rule.push_branch for rule in configured.config.updates if rule.push_branch]
     more = [one for one in (*bases, *pushed) if one in heads and one not in fetched]
@@ -85,6 +85,9 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
                 request=request,
                 world=world,
                 configured=configured,
+                tree=tree
+                if base == default
+                else CommitTree(remote=remote, commit=fetched[base], branch=base),
                 asker=asker,
                 at_forge=at_forge,
                 notes=notes,
@@ -98,13 +101,11 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
     return whole
 
 
-async def _configuration(
-    remote: Remote, commit: Sha, branch: str, request: Request, world: World
-) -> Configured:
+async def _configuration(tree: CommitTree, request: Request, world: World) -> Configured:
     """Return what the base branch configures, as far as it counts here."""
     found = await read_configuration(
-        CommitTree(remote=remote, commit=commit, branch=branch),
-        repository_url=remote.url,
+        tree,
+        repository_url=tree.remote.url,
         folder=world.folder,
         trust=world.trust,
         file=request.config,

@@ -1,22 +1,28 @@
 """Where the files of a run come from: a folder on disk, or one commit of a remote.
 
-Both answer the same three questions, so that the journey does not know which it is.
+Both answer the same three questions, so that the journey does not know which it is. A run looks
+for two kinds of file, Flux's objects first and marked fields then; they are read together.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from bot.config.flux import NEEDLES as FLUX_NEEDLES
 from bot.errors import Problem, Severity
 from bot.folder import visit
+from bot.rewrite.tree import NEEDLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from bot.git.names import Sha
     from bot.git.remote import Remote
+
+Found = tuple[list[tuple[str, bytes]], list[Problem]]
+_SOUGHT = (*FLUX_NEEDLES, *NEEDLES)
 
 
 def accepts(path: str) -> bool:
@@ -26,6 +32,32 @@ def accepts(path: str) -> bool:
 
 def _as_they_are(file: str, content: bytes) -> tuple[str, bytes]:
     return file, content
+
+
+@dataclass(slots=True)
+class _ReadAhead:
+    """What the first reading of a whole tree found for the second, which takes it and ends it."""
+
+    left: Found | None = None
+
+    async def taken(
+        self, needles: Sequence[bytes], paths: Sequence[str], read: Callable[[], Awaitable[Found]]
+    ) -> Found:
+        """Return what holds one of `needles`, which are of _SOUGHT.
+
+        Of some `paths` nothing is kept; a problem is told to the first asker alone.
+        """
+        left, self.left = self.left, None
+        found = left if left is not None and not paths else await read()
+        if left is None and not paths:
+            others = [one for one in _SOUGHT if one not in needles]
+            self.left = _with_one_of(others, (found[0], []))
+        return _with_one_of(needles, found)
+
+
+def _with_one_of(needles: Sequence[bytes], found: Found) -> Found:
+    files, problems = found
+    return [one for one in files if any(needle in one[1] for needle in needles)], list(problems)
 
 
 class Tree(Protocol):
@@ -38,9 +70,7 @@ class Tree(Protocol):
     async def read(self, path: str) -> bytes | None:
         """Return one file, `None` when there is none."""
 
-    async def containing(
-        self, needles: Sequence[bytes], paths: Sequence[str]
-    ) -> tuple[list[tuple[str, bytes]], list[Problem]]:
+    async def containing(self, needles: Sequence[bytes], paths: Sequence[str]) -> Found:
         """Return the YAML files below `paths` that hold one of `needles`, and what failed."""
 
 
@@ -49,6 +79,7 @@ class FolderTree:
     """A folder on disk; file names are relative to `root`."""
 
     root: Path
+    _ahead: _ReadAhead = field(default_factory=_ReadAhead, init=False, repr=False, compare=False)
 
     @property
     def where(self) -> str:
@@ -62,14 +93,15 @@ class FolderTree:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
-    async def containing(
-        self, needles: Sequence[bytes], paths: Sequence[str]
-    ) -> tuple[list[tuple[str, bytes]], list[Problem]]:
+    async def containing(self, needles: Sequence[bytes], paths: Sequence[str]) -> Found:
         """Return the YAML files below `paths` that hold one of `needles`, and what failed."""
+        return await self._ahead.taken(needles, paths, lambda: self._read(paths))
+
+    async def _read(self, paths: Sequence[str]) -> Found:
         files: list[tuple[str, bytes]] = []
         problems: list[Problem] = []
         for below in paths or [""]:
-            found = visit(self.root, below or None, needles, _as_they_are)
+            found = visit(self.root, below or None, _SOUGHT, _as_they_are)
             files += found.results
             problems += found.problems
         return files, problems
@@ -82,6 +114,7 @@ class CommitTree:
     remote: Remote
     commit: Sha
     branch: str
+    _ahead: _ReadAhead = field(default_factory=_ReadAhead, init=False, repr=False, compare=False)
 
     @property
     def where(self) -> str:
@@ -93,11 +126,12 @@ class CommitTree:
         found = await self.remote.read(self.commit, [path])
         return found.get(path)
 
-    async def containing(
-        self, needles: Sequence[bytes], paths: Sequence[str]
-    ) -> tuple[list[tuple[str, bytes]], list[Problem]]:
+    async def containing(self, needles: Sequence[bytes], paths: Sequence[str]) -> Found:
         """Return the YAML files below `paths` that hold one of `needles`, and what failed."""
-        files = await self.remote.marked_files(self.commit, paths, needles, accepts)
+        return await self._ahead.taken(needles, paths, lambda: self._read(paths))
+
+    async def _read(self, paths: Sequence[str]) -> Found:
+        files = await self.remote.marked_files(self.commit, paths, _SOUGHT, accepts)
         passed = [
             Problem(
                 severity=Severity.WARNING,
