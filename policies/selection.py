@@ -91,6 +91,12 @@ def select(
     )
 
 
+def follows_current(policy: TagPolicy) -> bool:
+    """Return whether a selection by `policy` depends on the tag that is written now."""
+    names_none = isinstance(policy.rule, FollowDigest) and policy.rule.tag is None
+    return names_none or policy.keep_variant or policy.keep_precision
+
+
 def candidate_of(policy: TagPolicy, tag: str) -> Candidate | None:
     """Return `tag` with the value that `policy` compares, None when its filter drops it."""
     value = tag if policy.filter is None else policy.filter.value(tag)

@@ -23,7 +23,7 @@ from policies.comparison import higher_versions
 from policies.gates import decide
 from policies.policy import NO_FACTS, DigestMode, Fact, Facts, Gates
 from policies.reference import InvalidReference, parse_reference
-from policies.selection import select
+from policies.selection import follows_current, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bot.planning.plan import Binding
     from bot.rewrite.fields import Field
     from policies.gates import Decision
+    from policies.policy import TagPolicy
     from policies.selection import Selection
 
 _NO_GATES = Gates()  # a digest follows its tag, which passed the gates
@@ -65,6 +66,16 @@ class _Round:
     now: datetime
     choice: Choice = field(default_factory=Choice)
     effective: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    selections: dict[tuple[TagPolicy, str | None], Selection] = field(default_factory=dict)
+
+    def selection(self, policy: TagPolicy, current_tag: str | None) -> Selection:
+        """Select once for all fields that nothing tells apart."""
+        key = policy, current_tag if follows_current(policy) else None
+        found = self.selections.get(key)
+        if found is None:
+            found = select(policy, self.tags, facts=self.facts, current_tag=key[1])
+            self.selections[key] = found
+        return found
 
 
 def choose(
@@ -104,18 +115,12 @@ def current_of(field_: Field) -> tuple[str, str]:
     return tag_in(field_.value, field_.part) or tag, digest
 
 
-def _selection(
-    binding: Binding, tags: Sequence[str], facts: Mapping[str, Facts], current_tag: str
-) -> Selection:
-    return select(binding.policy, tags, facts=facts, current_tag=current_tag or None)
-
-
 def _choose_tag(binding: Binding, known: _Round) -> None:
     written, choice = binding.field, known.choice
     current_tag, digest_here = current_of(written)
     companion = written.companion
     current_digest = digest_here or (companion.value if companion else "")
-    selection = _selection(binding, known.tags, known.facts, current_tag)
+    selection = known.selection(binding.policy, current_tag or None)
     _add_missing(choice, selection.missing)
     decision = decide(
         binding.policy,
@@ -227,7 +232,7 @@ def _choose_digest(binding: Binding, round_: _Round) -> None:
     tags_in_file = round_.effective.get(binding.field.file, [])
     tag = _nearest(tags_in_file, binding.field.line)
     if not tag:
-        selection = select(binding.policy, round_.tags, facts=facts)
+        selection = round_.selection(binding.policy, None)
         _add_missing(choice, selection.missing)
         tag = selection.chosen.tag if selection.chosen else ""
     if not tag:

@@ -207,3 +207,27 @@ def test_an_update_says_why_higher_tags_were_passed_over() -> None:
         "2.0.0": "outside semver ^1",
         "1.2.0-rc.1": "a pre-release, and semver ^1 admits releases only",
     }
+
+
+def test_fields_that_nothing_tells_apart_share_a_selection() -> None:
+    text = "a:\n  image: acme/web:1.0.0 # pilotfish: semver ^1\n"
+    text += "b:\n  image: acme/web:1.1.0 # pilotfish: semver ^1\n"
+    first, second = chosen(text, TAGS).considered
+    assert first.selection is second.selection
+
+
+def test_fields_of_other_policies_and_other_kept_variants_do_not() -> None:
+    rules = ["semver ^1", "semver ^2", "semver * variant=keep", "semver * variant=keep"]
+    tags = ["1.0.0", "1.0.0", "1.0.0-alpine", "1.0.0"]
+    text = "".join(
+        f"{key}:\n  image: acme/web:{tag} # pilotfish: {rule}\n"
+        for key, tag, rule in zip("abcd", tags, rules, strict=True)
+    )
+    made = chosen(text, ["1.1.0", "2.0.0", "1.1.0-alpine", "1.0.0"])
+    assert [one.value.removeprefix("acme/web:") for one in made.updates] == [
+        "1.1.0",
+        "2.0.0",
+        "1.1.0-alpine",
+        "2.0.0",
+    ]
+    assert len({id(one.selection) for one in made.considered}) == 4
