@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAMESPACE = "flux-system"
 DEFAULT_UPDATE = "default"
+DIGESTS = "digests"  # the proposal of new digests of tags that stay
 
 
 class Delivery(Enum):
@@ -96,10 +98,18 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grouping:
-    """What shares a proposal: `policy` (one each), `all`, or named groups of policies."""
+    """What shares a proposal: `policy` (one each), `all`, `type` (of update), or named groups."""
 
     kind: str = "policy"
     named: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestRefreshes:
+    """How new digests of tags that stay are proposed: together or not, and how often at most."""
+
+    together: bool = True
+    every: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +129,8 @@ class UpdateRule:
 
     `paths` are relative to the repository, empty for all of it. `branch` is the base, empty
     for the remote's default branch; `push_branch` the branch that `deliver: branch` writes,
-    empty for one named after the update. `namespace` limits Flux markers to one namespace,
+    empty for one named after the update. `reviewers` are asked where a person is to merge;
+    `owner/team` is a team. `namespace` limits Flux markers to one namespace,
     `None` admits every policy that the configuration knows.
     """
 
@@ -129,6 +140,8 @@ class UpdateRule:
     group: Grouping = field(default_factory=Grouping)
     labels: tuple[str, ...] = ()
     automerge: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reviewers: tuple[str, ...] = ()
+    digests: DigestRefreshes = field(default_factory=DigestRefreshes)
     schedule: Schedule | None = None
     branch: str = ""
     push_branch: str = ""

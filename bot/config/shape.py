@@ -36,7 +36,7 @@ _DENY = {
 }
 _GROUP = {
     "anyOf": [
-        {"type": "string", "enum": ["policy", "all"]},
+        {"type": "string", "enum": ["policy", "all", "type"]},
         {"type": "object", "additionalProperties": _TEXTS},
     ]
 }
@@ -203,6 +203,15 @@ class AutomergeShape(Shape):
     other: AutomergeWhen = Field("never", description="Tags that are no versions.")
 
 
+class DigestsShape(Shape):
+    """New digests of tags that stay: in one proposal of their own, and not too often."""
+
+    group: Literal["together", "policy"] = Field(
+        "together", description="In one proposal, or in that of each policy."
+    )
+    every: str = Field("1d", description="How often at most, such as 1d or 12h; 1s for at once.")
+
+
 class UpdateShape(Shape):
     """Where, how and when changes are delivered."""
 
@@ -214,10 +223,16 @@ class UpdateShape(Shape):
     branch: str | None = Field(None, description="The base; default: the remote's own.")
     push_branch: str | None = Field(None, description="The branch that `deliver: branch` writes.")
     group: Annotated[object, WithJsonSchema(_GROUP)] = Field(
-        None, description="What shares a proposal: policy, all, or named lists of policies."
+        None, description="What shares a proposal: policy, all, type, or named lists of policies."
     )
     labels: list[str] = Field([], description="Labels of the proposals.")
     automerge: AutomergeShape | None = Field(None, description="What merges without a person.")
+    digests: DigestsShape | None = Field(
+        None, description="How new digests of tags that stay are proposed."
+    )
+    reviewers: list[str] = Field(
+        [], description="Who is asked to review where a person is to merge; owner/team for a team."
+    )
     schedule: ScheduleShape | None = Field(None, description="When proposals may be opened.")
     commit: CommitShape | None = Field(None, description="Author and message for this update.")
     suspend: bool = Field(False, description="Whether this update stands still.")

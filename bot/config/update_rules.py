@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 from bot.config.lookup import nearest
 from bot.config.model import (
+    DIGESTS,
     CommitSettings,
     Delivery,
+    DigestRefreshes,
     Grouping,
     Schedule,
     SigningSettings,
     UpdateRule,
 )
 from bot.config.nodes import Kind, Node
-from bot.config.notation import read_author, read_branch, read_name, read_path
+from bot.config.notation import read_author, read_branch, read_duration, read_name, read_path
 from bot.config.registry_settings import read_secret_place
 from bot.config.schedule import UnreadableSchedule, is_zone, read_windows
 from bot.config.slugs import group_slug
@@ -115,12 +117,24 @@ def _read_one(
             if automerge is not None
             else {}
         ),
+        reviewers=tuple(typed.reviewers) if typed else (),
+        digests=_read_digests(node.get("digests"), faults),
         schedule=read_schedule(node.get("schedule"), faults),
         branch=faults.read(node.get("branch"), read_branch) or "",
         push_branch=faults.read(node.get("push-branch"), read_branch) or "",
         suspended=typed.suspend if typed else False,
         commit=read_commit(node.get("commit"), faults),
         where=f"{faults.file}:{node.place[0]}",
+    )
+
+
+def _read_digests(section: Node | None, faults: Faults) -> DigestRefreshes:
+    if section is None:
+        return DigestRefreshes()
+    every = faults.read(section.get("every"), read_duration)
+    return DigestRefreshes(
+        together=section.string("group") != "policy",
+        every=DigestRefreshes().every if every is None else every,
     )
 
 
@@ -159,14 +173,14 @@ def _nearest_zone(name: str) -> str:
 def _read_group(section: Node | None, faults: Faults, *, policies: Collection[str]) -> Grouping:
     if section is None:
         return Grouping()
-    if section.kind is Kind.SCALAR and section.text in {"policy", "all"}:
+    if section.kind is Kind.SCALAR and section.text in {"policy", "all", "type"}:
         return Grouping(kind=section.text)
     if section.kind is not Kind.MAPPING:
         written = repr(section.text) if section.kind is Kind.SCALAR else section.kind.value
         faults.add(
             section.place,
             f"group cannot be {written}",
-            "Write policy, all, or {name: [policy, policy]}",
+            "Write policy, all, type, or {name: [policy, policy]}",
         )
         return Grouping()
     named: dict[str, tuple[str, ...]] = {}
@@ -209,9 +223,12 @@ def _check_slugs(
     """Note two proposals whose branches would have one name."""
     if rule.group.kind == "all":
         keys = ["all"]
+    elif rule.group.kind == "type":
+        keys = list(_TYPES)
     else:
         grouped = {name for names in rule.group.named.values() for name in names}
-        keys = [*rule.group.named, *sorted(set(policies) - grouped)]
+        own = [DIGESTS] if rule.digests.together else []
+        keys = [*own, *rule.group.named, *sorted(set(policies) - grouped)]
     for key in keys:
         made, mine = group_slug(rule.name, key), f"{key!r} of update {rule.name!r}"
         other = branches.setdefault(made, mine)

@@ -13,11 +13,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.config.model import DEFAULT_UPDATE
+from bot.config.model import DEFAULT_UPDATE, DIGESTS
 from bot.config.slugs import slug
 from bot.errors import Problem, Severity
 from bot.planning.holds import names_of
 from bot.planning.plan import PlannedProposal
+from bot.rewrite.marker import Part
+from policies.digest import FollowDigest
+from policies.policy import DigestMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,25 +30,61 @@ if TYPE_CHECKING:
     from bot.planning.remembered import RegroupRecord, Remembered
 
 BRANCH_PREFIX = "pilotfish/"
+_KINDS = ("major", "minor", "patch", "digest", "other")
 
 
-def group_key(binding: Binding) -> tuple[str, str]:
-    """Return `(key, name)` of the proposal that an update of this field belongs to."""
+def group_key(binding: Binding, kind: str = "") -> tuple[str, str]:
+    """Return `(key, name)` of the proposal that an update of this field belongs to.
+
+    `kind` is the type of the update; it counts where proposals are made by type, and for new
+    digests, which share one proposal where nothing else was said (`peers.md` 3.5).
+    """
+    name = _name_of(binding, kind)
     rule = binding.update
-    if binding.asked_group is not None:
-        name = binding.asked_group or binding.group
-    elif rule.group.kind == "all":
-        name = "all"
-    else:
-        name = next(
-            (
-                group
-                for group, members in rule.group.named.items()
-                if binding.group in members or binding.policy_name in members
-            ),
-            binding.group,
-        )
     return (name if rule.name == DEFAULT_UPDATE else f"{rule.name}/{name}"), name
+
+
+def _name_of(binding: Binding, kind: str) -> str:
+    group = binding.update.group
+    if binding.asked_group is not None:
+        return binding.asked_group or binding.group
+    if group.kind == "all":
+        return "all"
+    if group.kind == "type" and kind:
+        return kind
+    for name, members in group.named.items():
+        if binding.group in members or binding.policy_name in members:
+            return name
+    if kind == "digest" and binding.update.digests.together:
+        return DIGESTS
+    return binding.group
+
+
+def keys_of(binding: Binding) -> frozenset[str]:
+    """Return the key of every proposal that an update of this field may belong to."""
+    kinds = _KINDS if binding.update.group.kind == "type" else ("",)
+    if _may_refresh(binding):
+        kinds = (*kinds, "digest")
+    return frozenset(group_key(binding, kind)[0] for kind in kinds)
+
+
+def _may_refresh(binding: Binding) -> bool:
+    """Return whether a new digest of the same tag may be written here."""
+    follows = isinstance(binding.policy.rule, FollowDigest)
+    kept = binding.policy.digest is DigestMode.ALWAYS
+    return follows or kept or "@sha256:" in binding.field.value or binding.field.part is Part.DIGEST
+
+
+def kind_of(one: Update, beside: Iterable[Update]) -> str:
+    """Return the type of an update; a digest that moves with its tag is of the tag's type."""
+    if one.update_type != "digest" or one.binding.field.part is not Part.DIGEST:
+        return one.update_type
+    types = [
+        other.update_type
+        for other in beside
+        if (other.file, other.to_tag) == (one.file, one.to_tag) and other is not one
+    ]
+    return next((kind for kind in types if kind != "digest"), "digest")
 
 
 def regrouped(bindings: Iterable[Binding], regroups: Iterable[RegroupRecord]) -> list[Binding]:
@@ -86,8 +125,9 @@ def group_updates(
     rules: dict[str, UpdateRule] = {}
     members: dict[str, list[Update]] = {}
     names: dict[str, str] = {}
-    for one in updates:
-        key, name = group_key(one.binding)
+    ordered = list(updates)
+    for one in ordered:
+        key, name = group_key(one.binding, kind_of(one, ordered))
         rules[key] = one.binding.update
         names[key] = name
         members.setdefault(key, []).append(one)

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from bot.config.schedule import is_open, next_opening
+from bot.planning.grouping import kind_of
 from bot.planning.remembered import ChangeRecord, ClosedRecord
 from bot.proposals.closed import without_closed
 from bot.proposals.wishes import Wishes
@@ -117,13 +118,15 @@ class Circumstances:
 
     `unknown_keys` are the proposals whose plan could not be made in this run; they stay as they
     are. `opened` are the moments at which proposals were opened lately, where the memory's own
-    do not tell. `up_to_date`: the base takes only what is made on its tip.
+    do not tell, and `pushed` when each branch was pushed last. `up_to_date`: the base takes only
+    what is made on its tip.
     """
 
     limits: Limits
     now: datetime
     unknown_keys: frozenset[str] = frozenset()
     opened: tuple[datetime, ...] = ()
+    pushed: Mapping[str, datetime] = field(default_factory=dict)
     wishes: Wishes = field(default_factory=Wishes)
     up_to_date: bool = False
 
@@ -158,8 +161,8 @@ def decide(
     opened = around.opened or tuple(one.opened for one in remembered.proposals)
     return [
         *closing,
-        *_limited_pushes(_in_their_windows(keeping, now), remembered, limits, now),
-        *_limited(_in_their_windows(opening, now), still_open, opened, around),
+        *_limited_pushes(_in_their_windows(keeping, around), remembered, limits, now),
+        *_limited(_in_their_windows(opening, around), still_open, opened, around),
     ]
 
 
@@ -307,14 +310,14 @@ def _of_ours(
     return Operation.UNCHANGED, "it is up to date"
 
 
-def _in_their_windows(steps: list[Step], now: datetime) -> list[Step]:
+def _in_their_windows(steps: list[Step], around: Circumstances) -> list[Step]:
     """Open and refresh within the update's schedule; outside of it the step says until when."""
-    return [_in_its_window(step, now) for step in steps]
+    return [_at_its_pace(_in_its_window(step, around.now), around) for step in steps]
 
 
 def _in_its_window(step: Step, now: datetime) -> Step:
     schedule = step.planned.update.schedule if step.planned else None
-    if schedule is None or step.operation not in {Operation.OPENED, Operation.REFRESHED}:
+    if schedule is None or step.operation not in _PUSHES:
         return step
     if is_open(schedule, now):
         return step
@@ -322,12 +325,34 @@ def _in_its_window(step: Step, now: datetime) -> Step:
     return _waiting(step, f"its schedule opens at {opening.isoformat(timespec='minutes')}")
 
 
+def _at_its_pace(step: Step, around: Circumstances) -> Step:
+    """Let new digests of tags that stay wait until the last ones are old enough (`peers.md` 2)."""
+    planned = step.planned
+    last = around.pushed.get(step.branch)
+    if planned is None or last is None or step.operation not in _PUSHES:
+        return step
+    if any(kind_of(one, planned.updates) != "digest" for one in planned.updates):
+        return step
+    next_one = last + planned.update.digests.every
+    if next_one <= around.now:
+        return step
+    return _waiting(step, f"new digests wait until {next_one.isoformat(timespec='minutes')}")
+
+
+_PUSHES = {Operation.OPENED, Operation.REFRESHED}
 _PRIORITY = {"patch": 0, "minor": 1, "other": 2, "major": 3, "digest": 4}
 
 
-def _urgency(step: Step) -> tuple[int, str]:
+def _urgency(step: Step) -> tuple[bool, int, str]:
+    """Order by what must go first: a tag that is denied, then the smaller step (`peers.md` 3.5)."""
     updates = step.planned.updates if step.planned else ()
-    return max((_PRIORITY.get(one.update_type, 2) for one in updates), default=9), step.key
+    is_fine = not any(_is_denied(one) for one in updates)
+    size = max((_PRIORITY.get(one.update_type, 2) for one in updates), default=9)
+    return is_fine, size, step.key
+
+
+def _is_denied(update: Update) -> bool:
+    return any(one.tag == update.from_tag for one in update.binding.policy.gates.deny)
 
 
 def _limited(

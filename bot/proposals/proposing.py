@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
-_LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
+LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
 STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
 
@@ -59,7 +59,8 @@ class Proposer:
     """One base of one repository on one forge, for the length of a run.
 
     `facts_of` gives what the text shows beside the plan; `notes_of` looks release notes up and
-    is asked only when a text is to be written. `rules` is what the base demands.
+    is asked only when a text is to be written. `rules` is what the base demands. `merges_alone`
+    says of a branch, once its facts were given, whether nobody needs to look at it.
     """
 
     forge: Forge
@@ -71,6 +72,7 @@ class Proposer:
     rules: Callable[[], Awaitable[BaseRules]]
     facts_of: Callable[[Step, str], Awaitable[ProposalFacts]]
     notes_of: Callable[[PlannedProposal], Awaitable[tuple[NotesOf, ...]]]
+    merges_alone: Callable[[str], bool] = lambda _: False
     wishes: Wishes = NOTHING_ASKED
     prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
@@ -202,7 +204,7 @@ class Proposer:
         return found
 
     async def _look_up(self, branch: str, *, patient: bool) -> Proposal | None:
-        for wait_s in (0.0, _LAG_S) if patient else (0.0,):
+        for wait_s in (0.0, LAG_S) if patient else (0.0,):
             if wait_s:
                 await self.clock.sleep(wait_s)
             for one in await self.forge.proposals_of(branch):
@@ -291,7 +293,8 @@ class Proposer:
         shown = body(planned, replace(facts, notes=await self.notes_of(planned)))
         heading = title(planned, prefix=self.prefix)[: self.forge.abilities.max_title_chars]
         whole = with_metadata(shown, metadata, max_chars=facts.max_chars)
-        return Text(title=heading, body=whole, labels=names), metadata
+        reviewers = () if self.merges_alone(step.branch) else planned.update.reviewers
+        return Text(title=heading, body=whole, labels=names, reviewers=reviewers), metadata
 
     def _automerge(self, step: Step, before: Metadata | None, head: str) -> str:
         """Return what is recorded of merging by itself: it belongs to one head."""

@@ -39,10 +39,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A proposal of ours with what its body recorded; `metadata` is `None` where nothing sound."""
+    """A proposal of ours with what its body recorded; `metadata` is `None` where nothing sound.
+
+    `committed` is what its own commit recorded, as far as that was looked at: a body may be
+    damaged, or behind by a push after which a run ended.
+    """
 
     proposal: Proposal
     metadata: Metadata | None
+    committed: frozenset[ChangeRecord] = frozenset()
 
     @property
     def closed_by_person(self) -> bool:
@@ -52,8 +57,9 @@ class Known:
 
     @property
     def changes(self) -> frozenset[ChangeRecord]:
-        """Return what it changes, as its body recorded."""
-        return self.metadata.changes if self.metadata is not None else frozenset()
+        """Return what it changes, as its body and its commit recorded."""
+        told = self.metadata.changes if self.metadata is not None else frozenset()
+        return told | self.committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +99,16 @@ class OnForge:
         )
 
     @property
+    def pushed(self) -> dict[str, datetime]:
+        """Return when each branch was pushed last, whatever became of its proposals."""
+        found: dict[str, datetime] = {}
+        for one in self.everything:
+            for moment in one.metadata.pushed if one.metadata else ():
+                branch = one.proposal.branch
+                found[branch] = max(moment, found.get(branch, moment))
+        return found
+
+    @property
     def opened(self) -> tuple[datetime, ...]:
         """Return when each was opened, whatever became of it."""
         return tuple(one.proposal.opened for one in self.everything)
@@ -115,6 +131,26 @@ def our_proposals(found: Iterable[Proposal], *, base: str) -> OnForge:
         open={o.proposal.branch: o for o in newest_last if o.proposal.state is State.OPEN},
         ended={o.proposal.branch: o for o in newest_last if o.proposal.state is not State.OPEN},
         everything=tuple(newest_last),
+    )
+
+
+def with_commits(known: OnForge, branches: Iterable[OpenBranch]) -> OnForge:
+    """Return the same, with what the branches' commits record of proposals that persons closed.
+
+    Only a branch that stands where it was closed tells it.
+    """
+    recorded = {
+        (one.branch, one.head): one.changes for one in branches if one.standing is Standing.OURS
+    }
+
+    def told(one: Known) -> Known:
+        committed = recorded.get((one.proposal.branch, one.proposal.head), frozenset())
+        return replace(one, committed=committed) if one.closed_by_person else one
+
+    return OnForge(
+        open=known.open,
+        ended={branch: told(one) for branch, one in known.ended.items()},
+        everything=tuple(told(one) for one in known.everything),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from bot.forges.forge import State
 from bot.planning.proposal_text import ProposalFacts
 from bot.proposals.automerge import (
     Circumstance,
@@ -20,12 +21,13 @@ from bot.proposals.automerge import (
 )
 from bot.proposals.carry_out import Outcome
 from bot.proposals.lifecycle import OpenBranch, Operation, Standing
-from bot.proposals.proposing import Proposer
+from bot.proposals.proposing import LAG_S, Proposer
 from bot.proposals.standing import (
     OnForge,
     on_their_branches,
     our_proposals,
     standing_on_forge,
+    with_commits,
 )
 from bot.proposals.wishes import Wishes
 from bot.update.automerging import Candidate, merge_by_itself
@@ -95,19 +97,35 @@ class Desk:
         """Merge nothing by itself of what was merged so before and taken back."""
         self.off = merges_taken_back(self.known.everything, reverts, bindings)
 
-    async def look_at(self, planned: Sequence[PlannedProposal]) -> tuple[PlannedProposal, ...]:
-        """Read the past of each planned proposal that the listing cannot have, and return them.
+    async def look_at(
+        self, planned: Sequence[PlannedProposal], standing: Mapping[str, OpenBranch]
+    ) -> tuple[PlannedProposal, ...]:
+        """Read the past of each planned proposal that the listing does not have, and return them.
 
-        Each then stands on the branch where it is open already.
+        Each then stands on the branch where it is open already. A branch of ours that nothing
+        listed knows is asked for twice: the list may lag behind what it lists, and what a person
+        closed meanwhile must not be opened anew (FF3).
         """
-        if not self._complete:
-            listed = {one.branch for one in self._proposals.values()}
-            for one in planned:
-                if one.branch not in listed:
+        listed = {one.branch for one in self._proposals.values()}
+        for one in planned:
+            head = self._unknown_head(standing.get(one.branch))
+            if head or (not self._complete and one.branch not in listed):
+                found = await self.forge.proposals_of(one.branch)
+                if head and head not in {each.head for each in found}:
+                    await self.clock.sleep(LAG_S)
                     found = await self.forge.proposals_of(one.branch)
-                    self._proposals |= {proposal.number: proposal for proposal in found}
-            self.known = our_proposals(self._proposals.values(), base=self.base)
+                self._proposals |= {each.number: each for each in found}
+        known = our_proposals(self._proposals.values(), base=self.base)
+        self.known = with_commits(known, standing.values())
         return on_their_branches(planned, self.known)
+
+    def _unknown_head(self, stands: OpenBranch | None) -> str:
+        """Return the head of a branch of ours of which no proposal is known, else nothing."""
+        if stands is None or stands.standing is not Standing.OURS:
+            return ""
+        of_it = [one for one in self._proposals.values() if one.branch == stands.branch]
+        is_known = any(one.state is State.OPEN or one.head == stands.head for one in of_it)
+        return "" if is_known else stands.head
 
     async def rules(self) -> BaseRules:
         """Return what the base demands; asked once."""
@@ -159,9 +177,14 @@ class Desk:
             rules=self.rules,
             facts_of=lambda step, head: self.facts_of(step, head, held),
             notes_of=notes_of,
+            merges_alone=self._merges_alone,
             wishes=self.wishes,
         )
         return await proposer.carry_out(steps)
+
+    def _merges_alone(self, branch: str) -> bool:
+        verdict = self.shared.verdicts.get(branch)
+        return verdict is not None and verdict.allowed
 
     async def verdict_on(self, step: Step, planned: PlannedProposal, head: str) -> Verdict:
         """Return whether a proposal may be merged without a person, and by whom."""

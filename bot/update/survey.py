@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.errors import Problem, ProductError, Severity, UnavailableError
 from bot.planning.binding import bind_fields, by_policy
 from bot.planning.choice import Choice, choose
-from bot.planning.grouping import group_key, group_updates
+from bot.planning.grouping import group_key, group_updates, keys_of, kind_of
 from bot.planning.plan import Binding, HeldTag, UpdatePlan
 from bot.rewrite.tree import NEEDLES, find_fields
 from policies.policy import Facts
@@ -98,8 +98,9 @@ async def read_bindings(
 
 def matches(binding: Binding, name: str) -> bool:
     """Return whether `name` is what people call this binding's policy, image or proposal."""
-    key, group = group_key(binding)
-    return name in {binding.policy_name, binding.image, binding.group, key, group}
+    _, group = group_key(binding)
+    keys = keys_of(binding)
+    return name in {binding.policy_name, binding.image, binding.group, group, *keys}
 
 
 async def survey(
@@ -207,7 +208,7 @@ def _assemble(
     decided: list[Choice] = []
     for (_, bindings), choice in zip(groups, choices, strict=True):
         if isinstance(choice, ProductError):
-            unknown |= {group_key(one)[0] for one in bindings}
+            unknown |= {key for one in bindings for key in keys_of(one)}
             in_part |= {one.update.name for one in bindings}
             problems.append(_unasked(bindings, choice))
         else:
@@ -216,7 +217,7 @@ def _assemble(
     updates = [one for choice in decided for one in choice.updates]
     updates.sort(key=lambda u: (u.file, u.binding.field.start))
     proposals, faults = group_updates(
-        [one for one in updates if group_key(one.binding)[0] not in unknown],
+        [one for one in updates if group_key(one.binding, kind_of(one, updates))[0] not in unknown],
         base=base,
         several_bases=several_bases,
     )

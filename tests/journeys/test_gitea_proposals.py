@@ -324,3 +324,17 @@ def test_what_needs_no_forge_goes_on_without_one(make: MakeFleet) -> None:
     assert fleet.tag(file=API) == "1.1.0"
     assert answer.json["proposals"] == []
     assert "pilotfish/web-shop-web" not in fleet.face.made.branches()
+
+
+def test_reviewers_are_asked_where_a_person_is_to_merge(make: MakeFleet) -> None:
+    fleet = make(
+        "updates:\n  - {name: prod, reviewers: [wanda], automerge: {patch: after-checks}}\n"
+    )
+    fleet.publish("1.1.0")
+    fleet.publish("1.0.1", name="api")
+    fleet.go()
+    asked = {
+        one["title"].split()[1]: [each["login"] for each in one["requested_reviewers"] or []]
+        for one in fleet.pulls()
+    }
+    assert asked == {"web": ["wanda"], "api": []}

@@ -11,11 +11,12 @@ from bot.planning.grouping import (
     branch_of,
     group_key,
     group_updates,
+    keys_of,
     regrouped,
     with_regroup,
 )
 from bot.planning.remembered import RegroupRecord, Remembered
-from tests.bot.planning.situations import NOW, bound, chosen
+from tests.bot.planning.situations import NOW, ONE, TWO, bound, chosen
 
 WEB = "image: acme/web:1.0.0 # pilotfish: semver ^1\n"
 
@@ -113,3 +114,60 @@ def test_the_last_word_about_a_group_is_kept_in_whatever_order_it_comes() -> Non
         for one in order:
             known = with_regroup(known, one)
         assert [one.group for one in known.regroups] == ["b"]
+
+
+REDIS = f"image: acme/redis:7.2@{ONE} # pilotfish: digest\n"
+PINNED = f"image: acme/web:1.0.0@{ONE} # pilotfish: semver ^1 digest=always\n"
+
+
+def grouped(config: str, *texts: tuple[str, list[str]]) -> dict[str, set[str]]:
+    """Return the images of each proposal; every tag has the digest TWO now."""
+    updates = [
+        update
+        for text, tags in texts
+        for update in chosen(text, tags, config=config, digests=dict.fromkeys(tags, TWO)).updates
+    ]
+    proposals, problems = group_updates(updates, base="main")
+    assert problems == []
+    return {one.key: {each.binding.image for each in one.updates} for one in proposals}
+
+
+def test_new_digests_share_one_proposal_and_versions_have_their_own() -> None:
+    found = grouped("", (REDIS, ["7.2"]), (PINNED, ["1.0.0"]), (WEB, ["1.1.0"]))
+    assert found == {"digests": {"acme/redis", "acme/web"}, "acme/web": {"acme/web"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ("updates:\n  - {name: prod}\n", "prod/digests"),
+        ("updates:\n  - {name: prod, digests: {group: policy}}\n", "prod/acme/redis"),
+        ("updates:\n  - {name: prod, group: all}\n", "prod/all"),
+        ("updates:\n  - {name: prod, group: {data: [acme/redis]}}\n", "prod/data"),
+    ],
+)
+def test_what_was_said_of_groups_counts_for_digests_too(config: str, key: str) -> None:
+    assert set(grouped(config, (REDIS, ["7.2"]))) == {key}
+
+
+def test_a_digest_that_moves_with_its_tag_goes_with_it() -> None:
+    text = f"tag: 1.0.0 # pilotfish: semver ^1 image=acme/web\ndigest: {ONE}\n"
+    assert set(grouped("", (text, ["1.1.0"]))) == {"acme/web"}
+
+
+def test_proposals_are_made_by_type_where_that_is_asked() -> None:
+    config = "updates:\n  - {name: prod, group: type}\n"
+    major = "image: acme/db:1.0.0 # pilotfish: semver >=1\n"
+    found = grouped(config, (WEB, ["1.1.0"]), (major, ["2.0.0"]), (REDIS, ["7.2"]))
+    assert found == {
+        "prod/minor": {"acme/web"},
+        "prod/major": {"acme/db"},
+        "prod/digest": {"acme/redis"},
+    }
+
+
+def test_every_key_that_an_update_may_get_is_known_before() -> None:
+    by_type = "updates:\n  - {name: prod, group: type}\n"
+    assert keys_of(bound(WEB)[0]) == {"acme/web"}
+    assert keys_of(bound(REDIS)[0]) == {"acme/redis", "digests"}
+    assert "prod/major" in keys_of(bound(WEB, by_type)[0])

@@ -26,7 +26,7 @@ from bot.proposals.lifecycle import (
     decide,
 )
 from bot.proposals.wishes import Wishes
-from tests.bot.planning.situations import NOW, chosen
+from tests.bot.planning.situations import NOW, ONE, TWO, chosen
 
 HOUR = timedelta(hours=1)
 PLENTY = Limits(open=99, new_per_hour=99, pushes_per_hour=99)
@@ -252,6 +252,27 @@ def test_a_proposal_whose_changes_moved_names_its_successor() -> None:
     first, second = decide([WANTED], {older.branch: older}, NOTHING, around)
     assert (first.operation, first.successor) == (Operation.CLOSED, WANTED.branch)
     assert second.operation is Operation.OPENED
+
+
+def test_new_digests_wait_until_the_last_ones_are_old_enough() -> None:
+    text = f"image: web:1.0@{ONE} # pilotfish: digest\n"
+    made = chosen(text, ["1.0"], digests={"1.0": TWO})
+    (one,), _ = group_updates(made.updates, base="main")
+    assert one.branch == "pilotfish/digests"
+    for ago, operation in ((HOUR, "waiting"), (25 * HOUR, "opened")):
+        around = Circumstances(limits=PLENTY, now=NOW, pushed={one.branch: NOW - ago})
+        (step,) = decide([one], {}, NOTHING, around)
+        assert step.operation.value == operation
+        assert operation == "opened" or "wait until" in step.reason
+
+
+def test_a_tag_that_is_denied_goes_first() -> None:
+    text = "image: old:1.0.0 # pilotfish: policy old\n"
+    config = "policies:\n  old: {image: old, semver: '>=1', deny: [{tag: 1.0.0, reason: leaks}]}\n"
+    made = chosen(text, ["1.0.0", "2.0.0"], config=config)
+    (denied,), _ = group_updates(made.updates, base="main")
+    steps = decided([plan("patch", "1.0.1"), denied], None, limits=replace(PLENTY, open=1))
+    assert {one.key: one.operation.value for one in steps} == {"old": "opened", "patch": "waiting"}
 
 
 def test_closing_comes_before_opening() -> None:
