@@ -10,125 +10,35 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from bot.config.schedule import is_open, next_opening
-from bot.planning.grouping import kind_of
 from bot.planning.remembered import ChangeRecord, ClosedRecord
 from bot.proposals.closed import without_closed
-from bot.proposals.wishes import Wishes
+from bot.proposals.steps import (
+    Circumstances,
+    OpenBranch,
+    Operation,
+    Standing,
+    Step,
+    changes_of,
+)
+from bot.proposals.turns import in_their_windows, limited, limited_pushes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
-    from bot.config.model import Limits
-    from bot.planning.plan import PlannedProposal, Update
+    from bot.planning.plan import PlannedProposal
     from bot.planning.remembered import Remembered
 
-_HOUR = timedelta(hours=1)
-
-
-class Standing(Enum):
-    """What the branch of a proposal is found to be."""
-
-    ABSENT = "absent"
-    OURS = "ours"  # its head is our recorded commit and reproduces the recorded plan
-    EDITED = "edited"  # grown on ours: a person pushed to it
-    FOREIGN = "foreign"  # of our name, and not ours
-    MERGED = "merged"  # its head is in the base, or the forge merged it
-    UNPROPOSED = "unproposed"  # ours, and the forge has no open proposal for it
-    REFUSED = "refused"  # ours as it was when a person closed its proposal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenBranch:
-    """A branch under our prefix as it stands on the remote.
-
-    `changes` are those recorded in its trailers; `conflicts` is true where the base has moved
-    one of its files since it was made, `behind` where the base has moved at all. `number` is
-    that of its open proposal on a forge.
-    """
-
-    branch: str
-    head: str
-    standing: Standing
-    key: str = ""
-    changes: frozenset[ChangeRecord] = frozenset()
-    conflicts: bool = False
-    behind: bool = False
-    number: int = 0
-
-
-class Operation(Enum):
-    """What is done, in the words of the command's JSON."""
-
-    OPENED = "opened"
-    REFRESHED = "refreshed"
-    CLOSED = "closed"
-    UNCHANGED = "unchanged"
-    WAITING = "waiting"
-    IGNORED = "ignored"
-    LEFT = "left"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing to do to one proposal, with the reason.
-
-    `number` is that of the open proposal on a forge, `ignored` what a person closed before and
-    is left out, `successor` the branch that its changes moved to. `stands`: the branch holds
-    exactly what is planned already, so that nothing is to be pushed.
-    """
-
-    operation: Operation
-    branch: str
-    key: str
-    reason: str
-    planned: PlannedProposal | None = None
-    expected: str = ""
-    remember_closed: frozenset[ChangeRecord] = frozenset()
-    number: int = 0
-    ignored: tuple[Update, ...] = ()
-    successor: str = ""
-    stands: bool = False
-
-
-def changes_of(planned: PlannedProposal) -> frozenset[ChangeRecord]:
-    """Return what a proposal changes, as it is recorded."""
-    return frozenset(
-        ChangeRecord(
-            file=one.file,
-            line=one.binding.field.line,
-            policy=one.binding.policy_name,
-            old=one.binding.field.value,
-            new=one.value,
-        )
-        for one in planned.updates
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What a run knows beside the plan and the branches.
-
-    `unknown_keys` are the proposals whose plan could not be made in this run; they stay as they
-    are. `opened` are the moments at which proposals were opened lately, where the memory's own
-    do not tell, and `pushed` when each branch was pushed last. `up_to_date`: the base takes only
-    what is made on its tip.
-    """
-
-    limits: Limits
-    now: datetime
-    unknown_keys: frozenset[str] = frozenset()
-    opened: tuple[datetime, ...] = ()
-    pushed: Mapping[str, datetime] = field(default_factory=dict)
-    wishes: Wishes = field(default_factory=Wishes)
-    up_to_date: bool = False
+__all__ = [
+    "Circumstances",
+    "OpenBranch",
+    "Operation",
+    "Standing",
+    "Step",
+    "changes_of",
+    "decide",
+]
 
 
 def decide(
@@ -161,8 +71,8 @@ def decide(
     opened = around.opened or tuple(one.opened for one in remembered.proposals)
     return [
         *closing,
-        *_limited_pushes(_in_their_windows(keeping, around), remembered, limits, now),
-        *_limited(_in_their_windows(opening, around), still_open, opened, around),
+        *limited_pushes(in_their_windows(keeping, around), remembered, limits, now),
+        *limited(in_their_windows(opening, around), still_open, opened, around),
     ]
 
 
@@ -308,97 +218,3 @@ def _of_ours(
     if found.behind and around.up_to_date:
         return Operation.REFRESHED, "the base takes only what is made on its tip"
     return Operation.UNCHANGED, "it is up to date"
-
-
-def _in_their_windows(steps: list[Step], around: Circumstances) -> list[Step]:
-    """Open and refresh within the update's schedule; outside of it the step says until when."""
-    return [_at_its_pace(_in_its_window(step, around.now), around) for step in steps]
-
-
-def _in_its_window(step: Step, now: datetime) -> Step:
-    schedule = step.planned.update.schedule if step.planned else None
-    if schedule is None or step.operation not in _PUSHES:
-        return step
-    if is_open(schedule, now):
-        return step
-    opening = next_opening(schedule, now)
-    return _waiting(step, f"its schedule opens at {opening.isoformat(timespec='minutes')}")
-
-
-def _at_its_pace(step: Step, around: Circumstances) -> Step:
-    """Let new digests of tags that stay wait until the last ones are old enough (`peers.md` 2)."""
-    planned = step.planned
-    last = around.pushed.get(step.branch)
-    if planned is None or last is None or step.operation not in _PUSHES:
-        return step
-    if any(kind_of(one, planned.updates) != "digest" for one in planned.updates):
-        return step
-    next_one = last + planned.update.digests.every
-    if next_one <= around.now:
-        return step
-    return _waiting(step, f"new digests wait until {next_one.isoformat(timespec='minutes')}")
-
-
-_PUSHES = {Operation.OPENED, Operation.REFRESHED}
-_PRIORITY = {"patch": 0, "minor": 1, "other": 2, "major": 3, "digest": 4}
-
-
-def _urgency(step: Step) -> tuple[bool, int, str]:
-    """Order by what must go first: a tag that is denied, then the smaller step (`peers.md` 3.5)."""
-    updates = step.planned.updates if step.planned else ()
-    is_fine = not any(_is_denied(one) for one in updates)
-    size = max((_PRIORITY.get(one.update_type, 2) for one in updates), default=9)
-    return is_fine, size, step.key
-
-
-def _is_denied(update: Update) -> bool:
-    return any(one.tag == update.from_tag for one in update.binding.policy.gates.deny)
-
-
-def _limited(
-    opening: list[Step],
-    still_open: int,
-    opened: Iterable[datetime],
-    around: Circumstances,
-) -> list[Step]:
-    """Open what was asked for first, then the most urgent; the rest waits and says for what."""
-    limits = around.limits
-    recent = sum(1 for moment in opened if around.now - moment < _HOUR)
-    steps: list[Step] = []
-    asked_for = around.wishes.approve
-    for step in sorted(opening, key=lambda one: (one.branch not in asked_for, _urgency(one))):
-        if step.operation is not Operation.OPENED:
-            steps.append(step)
-        elif still_open >= limits.open:
-            steps.append(_waiting(step, f"{limits.open} proposals are open, the limit"))
-        elif recent >= limits.new_per_hour:
-            steps.append(
-                _waiting(step, f"{limits.new_per_hour} were opened within the hour, the limit")
-            )
-        else:
-            still_open += 1
-            recent += 1
-            steps.append(step)
-    return steps
-
-
-def _limited_pushes(
-    keeping: list[Step], remembered: Remembered, limits: Limits, now: datetime
-) -> list[Step]:
-    """Refresh only as often as the limit on pushes allows."""
-    pushed = sum(1 for one in remembered.proposals for moment in one.pushed if now - moment < _HOUR)
-    steps: list[Step] = []
-    for step in keeping:
-        if step.operation is Operation.REFRESHED:
-            if pushed >= limits.pushes_per_hour:
-                steps.append(
-                    _waiting(step, f"{limits.pushes_per_hour} pushes within the hour, the limit")
-                )
-                continue
-            pushed += 1
-        steps.append(step)
-    return steps
-
-
-def _waiting(step: Step, reason: str) -> Step:
-    return replace(step, operation=Operation.WAITING, reason=reason)
