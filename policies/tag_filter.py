@@ -29,6 +29,11 @@ _PERHAPS_STORED_BESIDE = re.compile(r"\.(?:sig|att|sbom)\Z|\Asha")
 _MAX_PATTERN = 4096  # bytes; arbitrary, far above what people write
 _MAX_TEMPLATE = 1024
 _PROGRAM_MEMORY = 8 << 20  # bytes for one compiled program; RE2's own default
+# How a pattern that means whole tags begins and ends, `.*` as good as an anchor.
+_BEGINNING = re.compile(r"(?:\(\?[imsU]+\))?(?:\((?:\?:|\?P?<[^>]*>)?)*(?:\^|\\A|\.\*)")
+_END = re.compile(r"(?:(?<!\\)(?:\\\\)*(?:\$|\\z)|(?<!\\)\.\*)\)*\Z")
+_ATOM = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+_INNERMOST_GROUP = re.compile(r"\([^()]*\)")
 _LARGEST_GROUP = 100_000_000  # Go reads a longer number as a name
 
 
@@ -49,10 +54,15 @@ class TagFilter:
 
     @property
     def is_anchored(self) -> bool:
-        """Does the pattern say where a tag begins and ends? A check warns when it does not."""
-        return self.pattern.startswith(("^", r"\A", "(?i)^")) and self.pattern.endswith(
-            ("$", r"\z")
-        )
+        """Does the pattern say where a tag begins and ends? A check notes when it does not.
+
+        Read from its signs alone: `(^a$|^b$)` counts as anchored and `^a$|^b$` does not.
+        """
+        outside = _ATOM.sub("", self.pattern)
+        while (without := _INNERMOST_GROUP.sub("", outside)) != outside:
+            outside = without
+        has_ends = _BEGINNING.match(self.pattern) and _END.search(self.pattern)
+        return has_ends is not None and "|" not in outside
 
     def value(self, tag: str) -> str | None:
         """Return what is compared for `tag`, None when the pattern is not found in it."""

@@ -112,6 +112,7 @@ async def find_faults(
     from bot.cli.draw import progress
     from bot.cli.folder_config import config_of
     from bot.cli.places import find_places
+    from bot.planning.loose_filters import loose_filters
     from bot.update.survey import read_bindings
     from bot.update.trees import FolderTree
 
@@ -138,7 +139,7 @@ async def find_faults(
     )
     with progress("reading files", display):
         bound = await read_bindings(tree, config, config.updates, below=below, only=given.only)
-    findings.problems += bound.problems
+    findings.problems += [*bound.problems, *loose_filters(config, bound.bindings)]
     findings.wrong_files = has_errors(findings.problems)
     findings.good.append(
         f"markers: {counted(bound.marked, 'field')}, {len(bound.bindings)} followed"

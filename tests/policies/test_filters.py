@@ -68,6 +68,16 @@ def test_a_hostile_pattern_takes_linear_time() -> None:
         ("v1.2", "", False),
         ("^main-(?P<n>.*)$", "$n", True),
         ("^a(b)", "$1", False),
+        (r"(?i)\Av[0-9]\z", "", True),
+        ("^main-(?P<n>[0-9]+)", "$n", False),
+        ("^main-(?P<n>.*)", "$n", True),
+        (r"^a\$", "", False),
+        (r"^a\\$", "", True),
+        (r"^a\.*", "", False),
+        ("^a|b$", "", False),
+        ("^(a|b)$", "", True),
+        ("(^a$|^b$)", "", True),
+        (r"^a[|(]\|$", "", True),
     ],
 )
 def test_tells_whether_a_pattern_is_anchored(pattern: str, extract: str, expected: bool) -> None:
