@@ -8,8 +8,6 @@ LOOSE = """\
 policies:
   web: {image: acme/web, numerical: asc, filter: "v(?P<n>[0-9]+)", extract: $n}
 """
-    "policies:\n  web: {image: acme/web, numerical: asc, filter: 'v(?P<n>[0-9]+)', extract: $n}\n"
-)
 WHOLE = LOOSE.replace('"v', '"^v').replace(')"', ')$"')
 NAMED = 'image: acme/web:v1 # {"$imagepolicy": "flux-system:web"}\n'
 INLINE = "image: acme/api:v1 # pilotfish: alphabetical asc filter=^v\n"
