@@ -157,7 +157,8 @@ class UpdateRule:
 class ForgeSettings:
     """Which forge the repository lives on; an empty kind is found by the remote's host.
 
-    `app_id` and `app_key` are those of a GitHub App; `ca` is an absolute path.
+    `app_id` and `app_key` are those of a GitHub App; `ca` is an absolute path. `workflow` is
+    started on the branch of a proposal by its file name, for tokens whose pushes start none.
     """
 
     kind: str = ""
@@ -166,6 +167,7 @@ class ForgeSettings:
     app_id: str = ""
     app_key: SecretRef | None = None
     ca: str = ""
+    workflow: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

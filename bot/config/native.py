@@ -195,6 +195,7 @@ def read_forge(section: Node | None, faults: Faults, *, folder: Path) -> ForgeSe
         app_id=app.string("id") if app is not None else "",
         app_key=read_secret_place(app.get("private-key"), faults) if app is not None else None,
         ca=str(folder / ca) if ca else "",
+        workflow=section.string("workflow"),
     )
 
 

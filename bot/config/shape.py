@@ -255,6 +255,11 @@ class ForgeShape(Shape):
     token: SecretShape | None = Field(None, description="Where its token is kept.")
     app: AppShape | None = Field(None, description="A GitHub App, instead of a token.")
     ca: str | None = Field(None, description="PEM file of a private certificate authority.")
+    workflow: str | None = Field(
+        None,
+        description="A workflow's file name, to be started on the branch of each proposal; "
+        "for tokens whose pushes start none.",
+    )
 
 
 class LimitsShape(Shape):

@@ -74,6 +74,7 @@ class Proposer:
     notes_of: Callable[[PlannedProposal], Awaitable[tuple[NotesOf, ...]]]
     merges_alone: Callable[[str], bool] = lambda _: False
     wishes: Wishes = NOTHING_ASKED
+    workflow: str = ""
     prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
     _teller: Teller = field(init=False)
@@ -81,7 +82,9 @@ class Proposer:
 
     def __post_init__(self) -> None:
         """Take up what speaks beside the texts."""
-        self._teller = Teller(forge=self.forge, known=self.known, clock=self.clock)
+        self._teller = Teller(
+            forge=self.forge, known=self.known, clock=self.clock, workflow=self.workflow
+        )
 
     async def carry_out(self, steps: Iterable[Step]) -> list[Outcome]:
         """Do `steps` in order; one that fails is told and the others go on.
@@ -184,6 +187,7 @@ class Proposer:
         if metadata.labels and not self.forge.abilities.labels_on_open:
             await self._decorate(opened.number, metadata.labels)
         await self._teller.gates(str(head), planned)
+        await self._teller.checks(step.branch)
         return Outcome(step=step, head=str(head), number=opened.number, updates=planned.updates)
 
     async def _open_once(self, branch: str, text: Text) -> Proposal:
@@ -230,6 +234,7 @@ class Proposer:
         await self.forge.edit(step.number, title=text.title, body=text.body)
         await self._relabel(step, metadata)
         await self._teller.gates(str(head), planned)
+        await self._teller.checks(step.branch)
         if approvers:
             await self._teller.approvers(step.branch, planned, text.title, str(head))
         return Outcome(step=step, head=str(head), number=step.number, updates=planned.updates)

@@ -31,11 +31,12 @@ _STATUS_CHARS = 140  # the least limit of a forge
 
 @dataclass(slots=True, kw_only=True)
 class Teller:
-    """Says things on the proposals of one base."""
+    """Says things on the proposals of one base; `workflow` is started on what was pushed."""
 
     forge: Forge
     known: OnForge
     clock: Clock
+    workflow: str = ""
 
     async def edited(self, branch: str) -> None:
         """Say that a branch with a person's commit is left alone from now on."""
@@ -81,6 +82,17 @@ class Teller:
             raise
         except ProductError as fault:
             _log.warning("a status was not set", extra={"head": head, "why": fault.what})
+
+    async def checks(self, branch: str) -> None:
+        """Start the configured workflow on a branch that was pushed; its checks run on the head."""
+        if not self.workflow:
+            return
+        try:
+            await self.forge.start_workflow(self.workflow, branch)
+        except RateLimitedError:
+            raise
+        except ProductError as fault:
+            _log.warning("the workflow was not started", extra={"why": fault.what})
 
     async def _once(self, known: Known, what: str, says: str) -> None:
         recorded = known.metadata

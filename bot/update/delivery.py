@@ -98,6 +98,7 @@ class BaseRun:
                 base=self.base,
                 clock=self.world.clock,
                 shared=self.at_forge.shared,
+                workflow=self.configured.config.forge.workflow,
             )
             await desk.look()
         except ProductError as fault:

@@ -61,6 +61,7 @@ class Desk:
     base: str
     clock: Clock
     shared: Shared
+    workflow: str = ""
     known: OnForge = field(default_factory=lambda: our_proposals((), base=""))
     requests: Requests = field(default_factory=Requests)
     off: frozenset[str] = frozenset()
@@ -178,6 +179,7 @@ class Desk:
             facts_of=lambda step, head: self.facts_of(step, head, held),
             notes_of=notes_of,
             merges_alone=self._merges_alone,
+            workflow=self.workflow,
             wishes=self.wishes,
         )
         return await proposer.carry_out(steps)

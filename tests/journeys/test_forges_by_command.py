@@ -216,6 +216,17 @@ def test_a_base_that_demands_signatures_gets_commits_of_the_forge(on_github: Fle
     assert on_github.go().operations() == {BRANCH: "unchanged"}
 
 
+def test_a_workflow_is_started_where_pushes_start_none(on_github: Fleet) -> None:
+    text = b"version: 1\nforge: {kind: github, workflow: test.yml}\n"
+    files = {".pilotfish.yaml": text, ".github/workflows/test.yml": b"on: workflow_dispatch\n"}
+    on_github.face.commit("main", files)
+    on_github.face.made.workflows.append("test.yml")
+    on_github.go()
+    assert [one.ref for one in on_github.face.made.dispatches] == [BRANCH]
+    on_github.go()
+    assert len(on_github.face.made.dispatches) == 1
+
+
 def test_a_github_app_pushes_and_proposes_with_a_narrow_token(
     on_github: Fleet, github: GitHub, tmp_path: Path
 ) -> None:
