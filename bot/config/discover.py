@@ -15,6 +15,7 @@ from bot.config.flux import FluxReading, read_flux
 from bot.config.flux_policies import two_places
 from bot.config.model import Config, UpdateRule
 from bot.config.native import read_native
+from bot.config.removed_fields import notes_on_templates
 from bot.errors import Problem, Severity
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def merge(native: Config | None, flux: FluxReading) -> tuple[Config, list[Proble
         updates=updates,
         source=tuple(dict.fromkeys((*base.source, *flux.files))),
     )
-    return merged, problems
+    return merged, [*problems, *notes_on_templates(merged)]
 
 
 def _note_that_own_updates_win(own: UpdateRule, flux: tuple[UpdateRule, ...]) -> Problem:

@@ -3,19 +3,18 @@
 The template sees Flux's data (`image-automation.md` 4.4): `.AutomationObject`, `.Values`,
 `.Changed.FileChanges`, `.Changed.Objects`, `.Changed.Changes`. Where Flux's order is random,
 ours is that of the files. `.Updated`, which Flux removed, still gives what it gave, and is
-noted. The one door to gotpl, whose sandbox and budget are always on; the template is a
-stranger's text.
+noted by `bot.config.removed_fields`. The one door to gotpl, whose sandbox and budget are always
+on; the template is a stranger's text.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
-from bot.errors import ConfigError, Problem, Severity
+from bot.errors import ConfigError
 from bot.telemetry import shown
 
 _Item = TypeVar("_Item")
@@ -38,13 +37,6 @@ _ATTRIBUTES = (
     "Repository",
     "Setter",
 )
-_REMOVED = re.compile(r"\.Updated\.(Images|Files|Objects)|\.Changed\.ImageResult")
-_REPLACED_BY = {
-    "Images": "`range .Changed.Changes` and `.NewValue`",
-    "Files": ".Changed.FileChanges",
-    "Objects": ".Changed.Objects",
-    None: ".Changed",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,26 +153,6 @@ def render(template: str, values: MessageValues, *, where: str = "the message te
             hint="Templates are Go's, with .AutomationObject, .Values and .Changed",
         ) from fault
     return rendered
-
-
-def removed_fields(template: str, *, file: str, line: int) -> list[Problem]:
-    """Return a note for each field in `template` that Flux has removed; they still work here."""
-    found = dict.fromkeys(match[0] for match in _REMOVED.finditer(template))
-    return [
-        Problem(
-            severity=Severity.NOTE,
-            file=file,
-            line=line,
-            message=f"the template uses {name}, which Flux has removed; it works here",
-            hint=f"Write {_REPLACED_BY[_last_part(name)]} to have it work in both",
-        )
-        for name in found
-    ]
-
-
-def _last_part(name: str) -> str | None:
-    last = name.rpartition(".")[2]
-    return last if last in _REPLACED_BY else None
 
 
 def _cause(fault: BaseException) -> BaseException:

@@ -144,3 +144,20 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
     config, _ = read(NATIVE)
 
     assert nearest_policy(config, "wbe") == "Did you mean 'web'?"
+
+
+def test_a_template_with_what_flux_removed_is_noted_where_it_counts() -> None:
+    old = "{git: {commit: {messageTemplate: '{{ .Updated.Images }}'}, push: {branch: images}}"
+    flux = FLUX.replace(b"{sourceRef: {name: fleet}, git: {push: {branch: images}}}", b"")
+    flux = flux.rstrip() + f" {old}, sourceRef: {{name: fleet}}}}\n".encode()
+    own = NATIVE + b"updates: [{name: all}]\ncommit: {message: '{{ .Changed.ImageResult }}'}\n"
+
+    _, by_flux = read(None, flux)
+    _, by_both = read(own, flux)
+
+    noted = [
+        [one for one in seen if "Flux has removed" in one.message] for seen in (by_flux, by_both)
+    ]
+    assert [one.file for one in noted[0]] == ["flux.yaml"]
+    assert [one.file for one in noted[1]] == [".pilotfish.yaml"]
+    assert {one.severity for seen in noted for one in seen} == {Severity.NOTE}

@@ -11,8 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.config.removed_fields import removed_fields
 from bot.errors import ConfigError, Severity
-from bot.planning.template import MessageChange, MessageValues, removed_fields, render
+from bot.planning.template import MessageChange, MessageValues, render
 
 CORPUS = Path(os.environ.get("PILOTFISH_CORPUS", "../shared/corpus")) / "corpus.tar.gz"
 
