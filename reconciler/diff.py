@@ -105,14 +105,6 @@ def difference(live: Mapping[str, Any] | None, desired: Mapping[str, Any] | None
     )
 
 
-def without_secrets(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a raw object fit to be shown: a Secret's values masked, others as they are."""
-    identity = identity_of(content)
-    is_secret = (identity.group, identity.kind) == _SECRET
-    before, _ = _masked(dict(content), dict(content), is_secret=is_secret)
-    return before
-
-
 def _compared(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what counts of an object: all but status and what the server keeps in metadata."""
     kept = {key: value for key, value in content.items() if key != "status"}

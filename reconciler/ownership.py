@@ -125,12 +125,6 @@ def writers_of(live: Mapping[str, Any]) -> list[Writer]:
     ]
 
 
-def writers_at(live: Mapping[str, Any], *path: str) -> list[str]:
-    """Return the names of those who own the field under `path`, keys of mappings alone."""
-    keys = [f"f:{key}" for key in path]
-    return [one.name for one in writers_of(live) if _holds(one.fields, keys)]
-
-
 def is_made_by_us(live: Mapping[str, Any]) -> bool:
     """Return whether `live` shows that our own apply created it.
 
@@ -204,12 +198,3 @@ def _united(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
         else:
             merged.setdefault(key, value)
     return merged
-
-
-def _holds(fields: Mapping[str, Any], keys: list[str]) -> bool:
-    here: Any = fields
-    for key in keys:
-        if not isinstance(here, Mapping) or key not in here:
-            return False
-        here = here[key]
-    return True

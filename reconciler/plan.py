@@ -105,11 +105,6 @@ class Step:
         """Return whether the object is not there yet."""
         return self.live is None
 
-    @property
-    def is_adopted(self) -> bool:
-        """Return whether it was there before us."""
-        return self.origin is Origin.ADOPTED
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:

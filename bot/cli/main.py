@@ -74,7 +74,6 @@ SHARED_MODULES = {"bot.cli.hold_command", "bot.cli.run_command"}
 DONE = 0
 ERROR = 1
 USAGE = 2
-DIFFERS = 3
 PARTLY = 4
 INTERRUPTED = 130
 

@@ -89,18 +89,6 @@ def read_native(
     return config
 
 
-def load_native(
-    file: str, text: bytes, *, folder: Path, trust: Trust, elsewhere: Collection[str] = ()
-) -> Config:
-    """Return what `.pilotfish.yaml` says, the registries' passwords read.
-
-    Raises:
-        FaultsError: The file has faults, or a secret that it names cannot be read.
-    """
-    read = read_native(file, text, folder=folder, trust=trust, elsewhere=elsewhere)
-    return resolve_secrets(read, folder=folder)
-
-
 def resolve_secrets(config: Config, *, folder: Path) -> Config:
     """Return `config` with the password of each registry read from where it is kept.
 

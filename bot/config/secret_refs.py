@@ -6,7 +6,6 @@ printing, formatting, comparing and pickling give nothing away (rules S1, W2).
 
 from __future__ import annotations
 
-import hmac
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,6 @@ class Secret:
     def reveal(self) -> str:
         """Return the text, for the one place that must send it."""
         return self._text
-
-    def equals(self, other: str) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(self._text.encode(), other.encode())
 
     def __bool__(self) -> bool:
         return bool(self._text)

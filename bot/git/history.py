@@ -95,12 +95,6 @@ async def read_commits(
     return _parse(git, tokens, nonce)
 
 
-async def has_commit(git: Git, commit: Sha) -> bool:
-    """Tell whether `commit` is in the cache."""
-    result = await git.local("cat-file", "--batch-check", stdin=f"{commit}\n".encode("ascii"))
-    return result.stdout.split(b" ")[1:2] == [b"commit"]
-
-
 async def merge_base(git: Git, one: Sha, other: Sha) -> Sha | None:
     """Return the best common ancestor, or None when there is none here."""
     result = await git.local("merge-base", "--end-of-options", one, other, accepted=(0, 1))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.errors import ConfigError
 from bot.git.names import is_branch_name
 from bot.git.remote_url import RemoteUrl, parse_remote_url
 from bot.process import clean_environment, run
@@ -31,10 +30,6 @@ _SAFE = {
     "GIT_CONFIG_KEY_2": "safe.directory",
     "GIT_CONFIG_VALUE_2": "*",
 }
-
-
-class NoCloneError(ConfigError):
-    """The folder is no clone, or of nothing that can be pushed to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +61,6 @@ async def find_location(folder: Path) -> Location | None:
         url=parse_remote_url(origin) if origin else None,
         branch=branch if branch and is_branch_name(branch) else None,
     )
-
-
-async def require_location(folder: Path) -> tuple[Location, RemoteUrl]:
-    """Return the location of `folder` and its address.
-
-    Raises:
-        NoCloneError: It is no clone, or has no `origin`.
-        InvalidRemoteUrl: `origin` is an address we do not speak to, or holds a secret.
-    """
-    found = await find_location(folder)
-    if found is None:
-        raise NoCloneError(
-            "this folder is no clone of a Git repository",
-            where=str(folder),
-            hint="Run this inside a clone, or name the repository with --repository",
-        )
-    if found.url is None:
-        raise NoCloneError(
-            "this clone has no remote called origin",
-            where=str(found.top),
-            hint="Add it (git remote add origin …), or name the repository with --repository",
-        )
-    return found, found.url
 
 
 async def _git(folder: Path, *arguments: str) -> str | None:

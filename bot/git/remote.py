@@ -19,7 +19,7 @@ from bot.errors import ConfigError
 from bot.git.cache import open_cache
 from bot.git.command import open_git
 from bot.git.faults import BranchMissingError, EmptyRemoteError
-from bot.git.history import Change, Commit, has_commit, is_ancestor, merge_base, read_commits
+from bot.git.history import Change, Commit, is_ancestor, merge_base, read_commits
 from bot.git.names import EntryKind, Identity, RefName, Sha, TreeEntry
 from bot.git.pushing import PushResult
 from bot.git.reading import (
@@ -217,14 +217,6 @@ class Remote:
         """Return what `commit` changed against its first parent, by path."""
         (found,) = await self.first_parents(commit, limit=1, with_changes=True)
         return found.changes
-
-    async def has(self, commit: Sha) -> bool:
-        """Tell whether `commit` is here, without fetching anything.
-
-        Reading a commit that is not counts as damage of the cache and fetches it all anew, so
-        ask first where an id comes from elsewhere (a trailer, say).
-        """
-        return await self._session.healed(lambda: has_commit(self._session.git, commit))
 
     async def message(self, commit: Sha) -> str:
         """Return the message of `commit`."""

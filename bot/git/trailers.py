@@ -64,11 +64,6 @@ def read_trailers(message: str) -> tuple[Trailer, ...]:
     return tuple(found)
 
 
-def trailer_values(trailers: Iterable[Trailer], key: str) -> tuple[str, ...]:
-    """Return the values of `key`, whose case does not matter, in order."""
-    return tuple(value for found, value in trailers if found.lower() == key.lower())
-
-
 def one_line(value: str) -> str:
     """Return `value` with every line end, tab and control character as one blank."""
     return _BREAKS.sub(" ", value).strip()

@@ -20,7 +20,7 @@ from policies.reference import InvalidReference, parse_repository
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bot.planning.plan import PlannedProposal, Update
+    from bot.planning.plan import Update
 
 PROPOSAL_TRAILER = "Pilotfish-Proposal"
 CHANGE_TRAILER = "Pilotfish-Change"
@@ -155,8 +155,3 @@ def recorded_changes(message: str) -> frozenset[ChangeRecord]:
         except (ValueError, KeyError, TypeError):
             continue
     return frozenset(changes)
-
-
-def message_for(planned: PlannedProposal) -> str:
-    """Return the default message of a proposal's commit, without trailers."""
-    return default_message(planned.title_name, planned.updates)

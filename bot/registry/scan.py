@@ -101,12 +101,6 @@ class Scanner:
 
         return list((await self._once(("tags", repository.canonical), ask)).tags)
 
-    async def all_tags(self, images: Iterable[str]) -> dict[str, list[str] | ProductError]:
-        """Return the tags of every image, or why they cannot be had; none stops another."""
-        wanted = list(dict.fromkeys(images))
-        answers = await _side_by_side([self.tags(image) for image in wanted])
-        return dict(zip(wanted, answers, strict=True))
-
     async def facts(
         self,
         image: str,

@@ -90,9 +90,6 @@ class AlmostMarker:
     faulty: bool = False
 
 
-Marker = FluxMarker | InlineMarker
-
-
 def read_marker(comment: str) -> FluxMarker | InlineMarker | NotAMarker | AlmostMarker:
     """Return what `comment`, from its first `#` to the end of its line, says."""
     text = comment.strip().lstrip("#").strip()

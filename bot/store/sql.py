@@ -26,7 +26,6 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
-    func,
     insert,
     inspect,
     select,
@@ -260,11 +259,6 @@ def see(
 def forget_sightings(connection: Connection, *, before: datetime) -> None:
     """Drop what nobody has asked for since `before`."""
     connection.execute(delete(_SIGHTINGS).where(_SIGHTINGS.c.asked < before.timestamp()))
-
-
-def count_runs(connection: Connection) -> int:
-    """Return how many runs are remembered."""
-    return connection.execute(select(func.count()).select_from(_RUNS)).scalar() or 0
 
 
 def _time(seconds: float) -> datetime:

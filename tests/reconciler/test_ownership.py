@@ -11,7 +11,6 @@ from reconciler.ownership import (
     claim_on,
     is_made_by_us,
     takeover_patch,
-    writers_at,
     writers_of,
 )
 
@@ -103,8 +102,6 @@ def test_writers_and_the_fields_they_own_are_read() -> None:
         ("kubelet", "status"),
         ("bare", ""),
     ]
-    assert writers_at(found, "data", "kubectl-edit") == ["kubectl-edit"]
-    assert writers_at(found, "data") == ["kubectl-edit", "kubelet"]
     assert writers_of(live()) == []
 
 

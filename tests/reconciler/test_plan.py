@@ -164,7 +164,6 @@ def test_how_an_object_came_to_us_is_told_by_labels_entry_and_fields(
 
     step = only_step(plan)
     assert step.origin is origin
-    assert step.is_adopted is (origin is Origin.ADOPTED)
     held = plan.intended.get(step.identity)
     assert held is not None
     assert (held.origin, held.uid) == (origin, found["metadata"]["uid"])

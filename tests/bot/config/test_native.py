@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.config.model import Config, Delivery, PolicyKey, UpdateRule
-from bot.config.native import Trust, load_native, read_native
+from bot.config.native import Trust, read_native, resolve_secrets
 from bot.config.secret_refs import SecretRef
 from bot.errors import FaultsError, Problem
 
@@ -168,13 +168,14 @@ def test_passwords_are_read_when_they_are_asked_for(
         "  c.example.org: {auth: {docker-config: docker.json}}\n"
     )
 
-    config = load_native("f", text.encode(), folder=tmp_path, trust=Trust.PERSON)
+    read = read_native("f", text.encode(), folder=tmp_path, trust=Trust.PERSON)
+    config = resolve_secrets(read, folder=tmp_path)
 
     a, b, c = config.registries
     assert a.password is not None
-    assert a.password.equals("from-environment")
+    assert a.password.reveal() == "from-environment"
     assert b.password is not None
-    assert b.password.equals("from-file")
+    assert b.password.reveal() == "from-file"
     assert c.docker_config == str(tmp_path / "docker.json")
 
 
@@ -186,8 +187,9 @@ def test_every_secret_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatc
         "  b.example.org: {auth: {username: u, password: {file: /none}}}\n"
     )
 
+    config = read_native("f", text.encode(), folder=FOLDER, trust=Trust.PERSON)
     with pytest.raises(FaultsError) as caught:
-        load_native("f", text.encode(), folder=FOLDER, trust=Trust.PERSON)
+        resolve_secrets(config, folder=FOLDER)
 
     assert [p.message for p in caught.value.problems] == [
         "registry a.example.org: the environment variable NOT_SET is not set",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.errors import RefusedError
 from bot.planning.choice import Choice, choose
 from bot.planning.controls import Control
-from bot.planning.message import message_for
+from bot.planning.message import default_message
 from bot.planning.metadata import read_metadata
 from bot.planning.plan import HeldTag, PassedOver, PlannedProposal
 from bot.planning.proposal_cuts import fit
@@ -334,7 +334,8 @@ def test_another_version_changes_the_generation() -> None:
 
 def test_the_title_is_the_commits_subject() -> None:
     for one in all_four():
-        assert message_for(one.planned).startswith(title(one.planned) + "\n")
+        message = default_message(one.planned.title_name, one.planned.updates)
+        assert message.startswith(title(one.planned) + "\n")
 
 
 def test_a_title_takes_another_prefix_or_none() -> None:

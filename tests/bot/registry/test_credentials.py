@@ -85,7 +85,7 @@ def test_a_password_may_hold_colons_and_is_a_secret() -> None:
     credential = config.entries[0].credential
 
     assert credential.password is not None
-    assert credential.password.equals("canary:with:colons")
+    assert credential.password.reveal() == "canary:with:colons"
     assert "canary" not in repr(config)
     assert auth("me", "canary:with:colons")["auth"] not in redact(text.decode())
 
