@@ -79,6 +79,20 @@ def missing_for_age(facts: Facts) -> Fact | None:
     return None
 
 
+def order_by_date(
+    a: Candidate,
+    b: Candidate,
+    facts: Mapping[str, Facts],
+    *,
+    read: Callable[[Facts], datetime | None],
+) -> int | None:
+    """Return 1 when `a` is newer by the date that `read` gives, -1, 0, None when one has none."""
+    first, second = (read(facts.get(one.tag, NO_FACTS)) for one in (a, b))
+    if first is None or second is None:
+        return None
+    return (first > second) - (first < second)
+
+
 def rank_by_date(
     candidates: Sequence[Candidate],
     facts: Mapping[str, Facts],

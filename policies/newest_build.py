@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policies.age import believed_created, rank_by_date
-from policies.policy import NO_FACTS, Candidate, Fact, Facts, Ranking
+from policies.age import believed_created, order_by_date, rank_by_date
+from policies.policy import Candidate, Fact, Facts, Ranking
 
 if TYPE_CHECKING:
     from policies.variant import Identity
@@ -46,8 +46,4 @@ class NewestBuilt:
 
     def order(self, a: Candidate, b: Candidate, *, facts: Mapping[str, Facts]) -> int | None:
         """Compare the build dates; unknown when either is."""
-        first = believed_created(facts.get(a.tag, NO_FACTS))
-        second = believed_created(facts.get(b.tag, NO_FACTS))
-        if first is None or second is None:
-            return None
-        return (first > second) - (first < second)
+        return order_by_date(a, b, facts, read=believed_created)

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from policies.age import believed_pushed, rank_by_date
-from policies.policy import NO_FACTS, Candidate, Fact, Facts, Ranking
+from policies.age import believed_pushed, order_by_date, rank_by_date
+from policies.policy import Candidate, Fact, Facts, Ranking
 
 if TYPE_CHECKING:
     from policies.variant import Identity
@@ -45,8 +45,4 @@ class NewestPushed:
 
     def order(self, a: Candidate, b: Candidate, *, facts: Mapping[str, Facts]) -> int | None:
         """Compare the push dates; unknown when either is."""
-        first = believed_pushed(facts.get(a.tag, NO_FACTS))
-        second = believed_pushed(facts.get(b.tag, NO_FACTS))
-        if first is None or second is None:
-            return None
-        return (first > second) - (first < second)
+        return order_by_date(a, b, facts, read=believed_pushed)
