@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import requests.exceptions
 from github import Auth, Github
 from urllib3 import Retry
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from bot.errors import AccessError, ConfigError
-from bot.forges.sync_door import TIMEOUT_S, Ask, CutError, Reply
+from bot.errors import ConfigError
+from bot.forges.no_answer import told
+from bot.forges.sync_door import TIMEOUT_S, Ask, Reply
 from bot.version import __version__
 
 if TYPE_CHECKING:
@@ -78,45 +78,23 @@ class GitHubLibrary:
         """
         self._authorization.value = ask.authorization
         try:
+            with told(self._requester.hostname_and_port):
+                return self._answered(ask)
+        finally:
+            self._authorization.value = ""
+
+    def _answered(self, ask: Ask) -> Reply:
+        try:
             status, headers, text = self._requester.requestJson(
                 ask.method, ask.path, parameters=dict(ask.query), input=ask.body
             )
         except requests.exceptions.RetryError:
             return Reply(status=_MOVED, headers={}, text="")
-        except requests.exceptions.SSLError as fault:
-            raise AccessError(
-                "its certificate is not trusted",
-                where=self._requester.hostname_and_port,
-                hint="Name the authority that signed it with `ca`",
-            ) from fault
-        except requests.exceptions.Timeout as fault:
-            raise CutError(
-                f"no answer within {TIMEOUT_S} s",
-                hint="Check that the forge can be reached from here",
-                sent=not isinstance(fault, requests.exceptions.ConnectTimeout),
-            ) from fault
-        except requests.exceptions.RequestException as fault:
-            sent = not _never_sent(fault)
-            raise CutError(
-                "the connection was cut" if sent else "it cannot be reached",
-                hint="Check that the forge can be reached from here",
-                sent=sent,
-            ) from fault
-        finally:
-            self._authorization.value = ""
         return Reply(status=status, headers=headers, text=text)
 
     def close(self) -> None:
         """Close the connection."""
         self._requester.close()
-
-
-def _never_sent(fault: Exception) -> bool:
-    """Return whether the connection was never made: a name, a port, a proxy."""
-    if isinstance(fault, requests.exceptions.ProxyError):
-        return True
-    cause = fault.args[0] if fault.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
 
 
 def app_token(app_id: str, private_key: str, *, now: datetime) -> str:

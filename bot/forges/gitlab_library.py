@@ -10,14 +10,14 @@ job's token knows no other way. Imported late: it costs 0.2 s and 30 MB.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import requests.exceptions
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from bot.errors import AccessError
+from bot.forges.no_answer import told
 from bot.forges.sync_door import TIMEOUT_S, Ask, CutError, Reply
 from bot.version import __version__
 
@@ -53,7 +53,8 @@ class GitLabLibrary:
             AccessError: The certificate of the other side is not trusted.
         """
         self._last = None
-        try:
+        answered = (GitlabError, requests.exceptions.TooManyRedirects)  # which is told below
+        with told(self._host), suppress(*answered):
             self._client.http_request(
                 ask.method.lower(),
                 ask.path,
@@ -63,27 +64,6 @@ class GitLabLibrary:
                 retry_transient_errors=False,
                 max_retries=0,
             )
-        except (GitlabError, requests.exceptions.TooManyRedirects):
-            pass  # it has answered, which is told below
-        except requests.exceptions.SSLError as fault:
-            raise AccessError(
-                "its certificate is not trusted",
-                where=self._host,
-                hint="Name the authority that signed it with `ca`",
-            ) from fault
-        except requests.exceptions.Timeout as fault:
-            raise CutError(
-                f"no answer within {TIMEOUT_S} s",
-                hint="Check that the forge can be reached from here",
-                sent=not isinstance(fault, requests.exceptions.ConnectTimeout),
-            ) from fault
-        except requests.exceptions.RequestException as fault:
-            sent = not _never_sent(fault)
-            raise CutError(
-                "the connection was cut" if sent else "it cannot be reached",
-                hint="Check that the forge can be reached from here",
-                sent=sent,
-            ) from fault
         return self._reply()
 
     def close(self) -> None:
@@ -104,11 +84,3 @@ class GitLabLibrary:
 
 def _object(body: object) -> dict[str, Any] | None:
     return dict(body) if isinstance(body, dict) else None
-
-
-def _never_sent(fault: Exception) -> bool:
-    """Return whether the connection was never made: a name, a port, a proxy."""
-    if isinstance(fault, requests.exceptions.ProxyError):
-        return True
-    cause = fault.args[0] if fault.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
