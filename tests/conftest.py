@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from bot import telemetry
 from tests.servers.cluster import ControlPlane
 from tests.servers.distribution import Distribution, Mode
 from tests.servers.git_host import CREDENTIALS, GitHost
@@ -96,6 +97,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(autouse=True)
+def own_secrets() -> Iterator[None]:
+    """Mask in each test what that test made secret, and nothing of another's."""
+    before = set(telemetry._known)
+    yield
+    telemetry._known.clear()
+    telemetry._known.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -168,7 +168,7 @@ def test_the_api_is_found_by_the_host(host: str, api: str) -> None:
 
 @pytest.mark.parametrize("path", ["", "fleet", "fleet/", "/app", "fleet/apps/web"])
 def test_a_path_that_is_no_repository_is_a_fault(path: str) -> None:
-    auth = GitHubAuth(token=Secret("token"))
+    auth = GitHubAuth(token=Secret("ghp_0123456789"))
     with pytest.raises(ConfigError, match="no repository of GitHub's"):
         open_github("https://github.com", path, auth=auth, clock=PassingClock())
 
