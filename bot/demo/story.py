@@ -124,7 +124,7 @@ STORY: tuple[Chapter, ...] = (
         steps=(
             Question(text="Press any key to merge, or q to end here."),
             _do("git merge --quiet origin/pilotfish/api"),
-            _do("git merge --quiet --no-edit origin/pilotfish/shop-db"),
+            _do("git merge --quiet --no-edit origin/pilotfish/digests"),
             _do(f"git merge --no-edit origin/{PROPOSAL}"),
             _do("git push --quiet"),
             _do("pilotfish run"),
