@@ -140,12 +140,13 @@ def _show_deliveries(report: Report, display: Display, *, dry_run: bool) -> None
             (
                 one.step.branch,
                 _operation(one, dry_run=dry_run),
-                one.head[:10] if not dry_run and one.step.operation in _SHOWN else "",
+                one.url or (one.head[:10] if not dry_run and one.step.operation in _SHOWN else ""),
                 one.step.reason,
             )
             for one in report.steps
         ]
-        table(("proposal", "", "commit", "why"), rows, display, styles=("cyan", "bold", "", "dim"))
+        where = "shown at" if any(one.url for one in report.steps) else "commit"
+        table(("proposal", "", where, "why"), rows, display, styles=("cyan", "bold", "", "dim"))
     for made in report.commits:
         what = "would be committed to" if dry_run else f"{made.sha[:10]} committed to"
         print(f"{made.update}: {what} {made.branch}")
@@ -197,6 +198,8 @@ def _what_became(report: Report, *, dry_run: bool) -> str:
         _counted(sum(one.automerge == "asked" for one in told), "told to merge by itself"),
         _counted(sum(one.automerge == "merged" for one in told), "proposal{} merged"),
         _counted(report.answered, "comment{} answered"),
+        _counted(report.said, "comment{} written"),
+        "notes written" if report.notes_written else "",
         "dashboard written" if report.dashboard_written else "",
         _counted(len(report.commits), "commit{} pushed"),
         _counted(len(report.files), "file{} edited"),

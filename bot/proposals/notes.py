@@ -19,11 +19,12 @@ _TRIES = 5  # times another writer may come first; arbitrary
 
 @dataclass(slots=True, kw_only=True)
 class NoteBook:
-    """What `refs/notes/pilotfish` holds, and the commit it was read from."""
+    """What `refs/notes/pilotfish` holds, the commit it was read from, how often it was written."""
 
     remote: Remote
     remembered: Remembered = field(default_factory=Remembered)
     tip: Sha | None = None
+    written: int = 0
 
     async def read(self) -> Remembered:
         """Read it from the remote.
@@ -58,6 +59,7 @@ class NoteBook:
                 await self.read()
             else:
                 self.remembered = after
+                self.written += 1
                 return after
         raise AssertionError("the loop returns or raises")
 

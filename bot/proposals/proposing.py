@@ -86,6 +86,11 @@ class Proposer:
             forge=self.forge, known=self.known, clock=self.clock, workflow=self.workflow
         )
 
+    @property
+    def said(self) -> int:
+        """Return how many comments were made so far."""
+        return self._teller.said
+
     async def carry_out(self, steps: Iterable[Step]) -> list[Outcome]:
         """Do `steps` in order; one that fails is told and the others go on.
 
@@ -103,7 +108,7 @@ class Proposer:
             except ProductError as fault:
                 if isinstance(fault, RateLimitedError):
                     self._stopped = fault
-                _log.warning("step failed", extra={"branch": step.branch})
+                _log.info("step failed", extra={"branch": step.branch})
                 outcomes.append(Outcome(step=step, number=step.number, problem=failed(step, fault)))
         await self._link_successors(outcomes)
         await self._teller.closes()

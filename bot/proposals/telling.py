@@ -31,12 +31,16 @@ _STATUS_CHARS = 140  # the least limit of a forge
 
 @dataclass(slots=True, kw_only=True)
 class Teller:
-    """Says things on the proposals of one base; `workflow` is started on what was pushed."""
+    """Says things on the proposals of one base; `workflow` is started on what was pushed.
+
+    `said` counts the comments that were made.
+    """
 
     forge: Forge
     known: OnForge
     clock: Clock
     workflow: str = ""
+    said: int = 0
 
     async def edited(self, branch: str) -> None:
         """Say that a branch with a person's commit is left alone from now on."""
@@ -66,6 +70,7 @@ class Teller:
         says = approved_then_refreshed(known.proposal.title, title, head=head)
         try:
             await self.forge.comment(known.proposal.number, says)
+            self.said += 1
         except RateLimitedError:
             raise
         except ProductError as fault:
@@ -101,6 +106,7 @@ class Teller:
         one = known.proposal
         text = with_replaced(one.body, replace(recorded, told=(*recorded.told, what)))
         await self.forge.edit(one.number, title=one.title, body=text)
+        self.said += 1  # from here on something is written, whatever becomes of the comment
         await self.forge.comment(one.number, says)
 
 

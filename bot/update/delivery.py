@@ -217,6 +217,7 @@ class BaseRun:
         desk = self.desk
         if desk is None:
             return
+        await desk.heed_deleted(standing, self.remote, dry_run=self.request.dry_run)
         planned = list(await desk.look_at(planned, standing))
         desk.heed_reverts(report.reverts, [one.binding for one in found.plan.considered])
         standing = desk.standing(standing)
@@ -250,6 +251,7 @@ class BaseRun:
             outcomes, considered=found.plan.considered, holds=report.holds
         )
         report.answered += desk.requests.count
+        report.said += desk.said
 
     def _around(self, found: Survey) -> Circumstances:
         return Circumstances(

@@ -98,6 +98,7 @@ async def _run_once(remote: Remote, request: Request, world: World) -> Report:
             )
             await one.carry_through(whole)
         await bring_dashboard_up_to_date(at_forge, whole)
+    whole.notes_written = notes.written
     return whole
 
 

@@ -65,6 +65,7 @@ class Desk:
     known: OnForge = field(default_factory=lambda: our_proposals((), base=""))
     requests: Requests = field(default_factory=Requests)
     off: frozenset[str] = frozenset()
+    said: int = 0
     _proposals: dict[int, Proposal] = field(default_factory=dict)
     _complete: bool = False
     _rules: BaseRules | None = None
@@ -119,6 +120,28 @@ class Desk:
         known = our_proposals(self._proposals.values(), base=self.base)
         self.known = with_commits(known, standing.values())
         return on_their_branches(planned, self.known)
+
+    async def heed_deleted(
+        self, standing: Mapping[str, OpenBranch], remote: Remote, *, dry_run: bool
+    ) -> None:
+        """Close what is open on a branch that a person deleted, where the forge leaves it open.
+
+        To delete the branch is to close the proposal (FF8), and a closed one is remembered.
+        """
+        known = [one.proposal for one in self.known.open.values()]
+        gone = [one for one in known if one.branch not in standing]
+        if not gone:
+            return
+        remote.look_again()  # another run may have pushed and opened it a moment ago
+        heads = await remote.heads()
+        for one in gone:
+            if one.branch in heads:
+                continue
+            if not dry_run:
+                await self.forge.close(one.number)
+            ended = replace(one, state=State.CLOSED, closed=self.clock.now())
+            self._proposals[one.number] = ended
+        self.known = our_proposals(self._proposals.values(), base=self.base)
 
     def _unknown_head(self, stands: OpenBranch | None) -> str:
         """Return the head of a branch of ours of which no proposal is known, else nothing."""
@@ -182,7 +205,10 @@ class Desk:
             workflow=self.workflow,
             wishes=self.wishes,
         )
-        return await proposer.carry_out(steps)
+        try:
+            return await proposer.carry_out(steps)
+        finally:
+            self.said += proposer.said
 
     def _merges_alone(self, branch: str) -> bool:
         verdict = self.shared.verdicts.get(branch)

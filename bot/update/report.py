@@ -102,6 +102,8 @@ class Report:
     reverts: list[HoldRecord] = field(default_factory=list)
     plans: list[UpdatePlan] = field(default_factory=list)
     answered: int = 0
+    said: int = 0
+    notes_written: int = 0
     dashboard_written: bool = False
     marked: int = 0
     asked: int = 0
@@ -125,6 +127,7 @@ class Report:
         self.asked += part.asked
         self.failed += part.failed
         self.answered += part.answered
+        self.said += part.said
 
     @property
     def wrote(self) -> bool:
@@ -133,6 +136,8 @@ class Report:
             self.commits
             or self.files
             or self.answered
+            or self.said
+            or self.notes_written
             or self.dashboard_written
             or any(one.rewritten or one.automerge for one in self.steps)
             or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)

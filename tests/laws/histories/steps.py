@@ -96,10 +96,14 @@ Step = Publish | Person | Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """How a repository is set up, and what happens there."""
+    """How a repository is set up, and what happens there.
+
+    `foreign`: a branch under our prefix is there that we never made.
+    """
 
     grouped: bool = False
     dashboard: bool = False
+    foreign: bool = False
     steps: list[Step] = field(default_factory=list)
 
 
@@ -115,7 +119,10 @@ class Dice:
         steps: list[Step] = [Publish(image=one) for one in dice.sample(IMAGES, dice.randint(1, 3))]
         steps += [self._run(0.3), *(self._step() for _ in range(dice.randint(3, 7)))]
         return Plot(
-            grouped=dice.random() < 0.4, dashboard=dice.random() < 0.15, steps=self._run_on(steps)
+            grouped=dice.random() < 0.4,
+            dashboard=dice.random() < 0.15,
+            foreign=dice.random() < 0.2,
+            steps=self._run_on(steps),
         )
 
     def _run_on(self, steps: list[Step]) -> list[Step]:
@@ -172,5 +179,7 @@ def shorter(plot: Plot) -> Iterator[Plot]:
             yield replace(plot, steps=[*steps[:at], Run(), *steps[at + 1 :]])
     if plot.grouped:
         yield replace(plot, grouped=False)
+    if plot.foreign:
+        yield replace(plot, foreign=False)
     if plot.dashboard:
         yield replace(plot, dashboard=False)

@@ -123,7 +123,8 @@ class Story:
         files[CONFIG] = "".join(f"{line}\n" for line in lines).encode()
         self.stage.people.commit("main", files, message="Follow images")
         self.stage.people.commit(OTHER, {"other.md": b"other\n"}, message="Another base")
-        self.stage.people.commit(FOREIGN, {"mine.md": b"mine\n"}, message="Mine")
+        if self.plot.foreign:
+            self.stage.people.commit(FOREIGN, {"mine.md": b"mine\n"}, message="Mine")
 
     def play(self) -> None:
         """Play the steps, then run until nothing is left to do, and twice more."""
@@ -229,7 +230,7 @@ class Story:
         if one.by == "writer" and one.deed == "unhold":
             self.laws.note_unhold(image)
         if one.by == "writer" and one.deed == "recreate":
-            self.laws.given_back.add(self.stage.bare.branches().get(seen.branch, ""))
+            self.laws.given_back.add(seen.branch)
             self.laws.note_reopen(seen.number)
         return f"{seen.number} {says}"
 
@@ -354,7 +355,7 @@ class Story:
         self.told.append("quiet run")
         self._tell(before, told_of(report))
         self.laws.check(closes)
-        if report.wrote and not wrote:
+        if report.wrote is not bool(wrote):
             raise Violation(f"I9: it says wrote={report.wrote}, and wrote {wrote}")
         return wrote
 
