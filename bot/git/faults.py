@@ -191,7 +191,8 @@ _NETWORK_FAULTS: tuple[tuple[re.Pattern[str], type[ProductError], str, str], ...
         _ACCESS,
         GitAccessError,
         "the server does not let us in",
-        "Check the token or key, that it has not expired, and that it may read and "
+        "Check the token (PILOTFISH_FORGE_TOKEN counts for every host) or key, that it has not "
+        "expired, and that it may read and "
         "write this repository",
     ),
     (

@@ -116,7 +116,7 @@ async def carry_out(steps: Iterable[Step], remote: Remote, writing: Writing) -> 
         except ConflictError:
             raise
         except ProductError as fault:
-            _log.warning("step failed", extra={"branch": step.branch})
+            _log.info("step failed", extra={"branch": step.branch})
             outcomes.append(Outcome(step=step, problem=failed(step, fault)))
     return outcomes
 

@@ -58,7 +58,7 @@ def decide(
     opening: list[Step] = []
     for branch, found in sorted(branches.items()):
         if branch not in wanted:
-            step = _unwanted(found, around.unknown_keys, wanted)
+            step = _unwanted(found, around, wanted)
             (closing if step.operation is Operation.CLOSED else keeping).append(step)
     for branch, one in sorted(wanted.items()):
         found = branches.get(branch) or OpenBranch(branch=branch, head="", standing=Standing.ABSENT)
@@ -80,7 +80,7 @@ _OPEN_OPERATIONS = {Operation.REFRESHED, Operation.UNCHANGED, Operation.LEFT}
 
 
 def _unwanted(
-    found: OpenBranch, unknown_keys: frozenset[str], wanted: Mapping[str, PlannedProposal]
+    found: OpenBranch, around: Circumstances, wanted: Mapping[str, PlannedProposal]
 ) -> Step:
     def step(operation: Operation, reason: str, *, successor: str = "") -> Step:
         return Step(
@@ -106,17 +106,23 @@ def _unwanted(
             )
         case Standing.REFUSED:
             return step(Operation.IGNORED, "a person closed it; its branch is left as it is")
-        case _ if found.key in unknown_keys:
+        case _ if found.key in around.unknown_keys:
             return step(Operation.UNCHANGED, "what is newest could not be asked; it stays as it is")
         case _:
             successor = _successor(found, wanted)
             return step(
                 Operation.CLOSED,
-                f"its changes moved to {successor}"
-                if successor
-                else "nothing is left to change: the base has it, or it is held",
+                f"its changes moved to {successor}" if successor else _why_gone(found, around),
                 successor=successor,
             )
+
+
+def _why_gone(found: OpenBranch, around: Circumstances) -> str:
+    """Say why nothing is left of a proposal, as exactly as is known."""
+    held = sorted({around.held[one.policy] for one in found.changes if one.policy in around.held})
+    if held:
+        return f"nothing is left to change: {'; '.join(held)}"
+    return "nothing is left to change: the base has it, or its policy went"
 
 
 def _successor(found: OpenBranch, wanted: Mapping[str, PlannedProposal]) -> str:

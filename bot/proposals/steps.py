@@ -106,7 +106,8 @@ class Circumstances:
 
     `unknown_keys` are the proposals whose plan could not be made in this run; they stay as they
     are. `opened` are the moments at which proposals were opened lately, where the memory's own
-    do not tell, and `pushed` when each branch was pushed last. `up_to_date`: the base takes only
+    do not tell, and `pushed` when each branch was pushed last.
+    `held` says by policy what is held and why. `up_to_date`: the base takes only
     what is made on its tip.
     """
 
@@ -115,5 +116,6 @@ class Circumstances:
     unknown_keys: frozenset[str] = frozenset()
     opened: tuple[datetime, ...] = ()
     pushed: Mapping[str, datetime] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
     wishes: Wishes = field(default_factory=Wishes)
     up_to_date: bool = False
