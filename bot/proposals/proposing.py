@@ -22,6 +22,7 @@ from bot.forges.forge import (
 )
 from bot.git.names import Sha
 from bot.git.trailers import with_trailers
+from bot.planning.markdown import plain
 from bot.planning.message import trailers
 from bot.planning.metadata import Metadata, with_notice, with_replaced
 from bot.planning.proposal_text import (
@@ -319,7 +320,9 @@ class Proposer:
         """Say why in the body, close, delete the branch: in this order, each safe to repeat."""
         known = self.known.open.get(step.branch)
         if step.number and known is not None:
-            await self._write_end(known, step.reason, notice=f"Closed by Pilotfish: {step.reason}.")
+            await self._write_end(
+                known, step.reason, notice=f"Closed by Pilotfish: {plain(step.reason)}."
+            )
             await self.forge.close(step.number)
         if step.expected:
             await self.remote.delete(step.branch, expected=Sha(step.expected))

@@ -258,6 +258,7 @@ class BaseRun:
             limits=self.configured.config.limits,
             now=self.world.clock.now(),
             unknown_keys=found.unknown_keys | found.unknown_updates,
+            held={one.policy: f"{one.tag} is {one.reason}" for one in found.plan.held},
             pushed={
                 one.branch: max(one.pushed) for one in self.notes.remembered.proposals if one.pushed
             },
