@@ -192,12 +192,14 @@ class SigningSettings:
 class CommitSettings:
     """Who writes our commits and how they read; empty texts mean the program's defaults.
 
-    `message` is a Go template; `values` are what it sees as `.Values`.
+    `message` is a Go template; `prefix` begins subjects and titles, `None` where nobody said;
+    `values` are what it sees as `.Values`.
     """
 
     author_name: str = ""
     author_email: str = ""
     message: str = ""
+    prefix: str | None = None
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     signing: SigningSettings | None = None
 

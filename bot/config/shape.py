@@ -186,6 +186,9 @@ class CommitShape(Shape):
 
     author: str | None = Field(None, description="Who: 'name <name@host>'.")
     message: str | None = Field(None, description="The message, a Go template.")
+    prefix: str | None = Field(
+        None, description="How subjects and titles begin; default: chore(images)."
+    )
     values: dict[str, str] = Field({}, description="What the template sees as .Values.")
     sign: SignShape | None = Field(None, description="With which key commits are signed.")
 

@@ -75,6 +75,7 @@ def read_commit(section: Node | None, faults: Faults) -> CommitSettings | None:
         author_name=author[0],
         author_email=author[1],
         message=section.string("message"),
+        prefix=section.string("prefix") if section.get("prefix") is not None else None,
         values=MappingProxyType(
             {entry.key: entry.value.text for entry in (values.entries if values else [])}
         ),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bot.planning.plan import Update
 
+PREFIX = "chore(images)"
 PROPOSAL_TRAILER = "Pilotfish-Proposal"
 CHANGE_TRAILER = "Pilotfish-Change"
 PLAN_TRAILER = "Pilotfish-Plan"
@@ -37,7 +38,7 @@ def short_name(image: str) -> str:
         return image
 
 
-def subject(name: str, updates: Sequence[Update], *, prefix: str = "chore(images)") -> str:
+def subject(name: str, updates: Sequence[Update], *, prefix: str = PREFIX) -> str:
     """Return the first line: one image with its versions, or the group with its count.
 
     An image whose versions make the line too long is named with its new version alone.
@@ -92,9 +93,9 @@ def body(updates: Iterable[Update]) -> str:
     return "\n".join([*lines, "", *reasons])
 
 
-def default_message(name: str, updates: Sequence[Update]) -> str:
+def default_message(name: str, updates: Sequence[Update], *, prefix: str = PREFIX) -> str:
     """Return subject and body without trailers."""
-    return f"{subject(name, updates)}\n\n{body(updates)}\n"
+    return f"{subject(name, updates, prefix=prefix)}\n\n{body(updates)}\n"
 
 
 def trailers(key: str, changes: Iterable[ChangeRecord]) -> list[tuple[str, str]]:

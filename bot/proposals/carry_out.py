@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bot.errors import ConflictError, Problem, ProductError, Severity
 from bot.git.names import Identity, Sha
 from bot.git.trailers import with_trailers
-from bot.planning.message import default_message, trailers
+from bot.planning.message import PREFIX, default_message, trailers
 from bot.planning.plan import PlannedProposal, Update
 from bot.planning.remembered import ClosedRecord, ProposalRecord, Remembered
 from bot.proposals.lifecycle import Operation, Step, changes_of
@@ -37,7 +37,8 @@ _REMEMBERED_PUSHES = timedelta(hours=1)
 class Writing:
     """How commits are made in this run: by whom, when, signed with what, on which base.
 
-    `message` turns the name and the updates of a commit into its text without trailers.
+    `message` turns the name and the updates of a commit into its text without trailers;
+    `prefix` is how titles begin.
     """
 
     author: Callable[[UpdateRule], Identity]
@@ -45,6 +46,7 @@ class Writing:
     signing: Signing | None
     base: Sha
     message: Callable[[str, Sequence[Update]], str] = default_message
+    prefix: Callable[[UpdateRule], str] = lambda _: PREFIX
 
     def on(self, base: Sha) -> Writing:
         """Return the same on another base."""

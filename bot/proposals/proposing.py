@@ -76,7 +76,6 @@ class Proposer:
     merges_alone: Callable[[str], bool] = lambda _: False
     wishes: Wishes = NOTHING_ASKED
     workflow: str = ""
-    prefix: str = "chore(images)"
     _stopped: RateLimitedError | None = field(default=None)
     _teller: Teller = field(init=False)
     _signed: set[str] = field(default_factory=set)
@@ -302,7 +301,8 @@ class Proposer:
             told=before.told if before else (),
         )
         shown = body(planned, replace(facts, notes=await self.notes_of(planned)))
-        heading = title(planned, prefix=self.prefix)[: self.forge.abilities.max_title_chars]
+        prefix = self.writing.prefix(planned.update)
+        heading = title(planned, prefix=prefix)[: self.forge.abilities.max_title_chars]
         whole = with_metadata(shown, metadata, max_chars=facts.max_chars)
         reviewers = () if self.merges_alone(step.branch) else planned.update.reviewers
         return Text(title=heading, body=whole, labels=names, reviewers=reviewers), metadata

@@ -13,7 +13,7 @@ from bot.config.secret_refs import read_secret
 from bot.git.names import Identity
 from bot.git.remote_url import parse_remote_url
 from bot.git.signing import Signing, SigningKind
-from bot.planning.message import default_message
+from bot.planning.message import PREFIX, default_message
 from bot.proposals.carry_out import Writing
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def writing_for(configured: Configured, remote: Remote, *, base: Sha, now: datet
         signing=_signing(commit.signing, configured),
         base=base,
         message=_message(configured),
+        prefix=lambda rule: prefix_of(rule.commit, commit),
     )
 
 
@@ -51,6 +52,13 @@ def author_of(own: CommitSettings | None, common: CommitSettings, host: str) -> 
     chosen = own if own is not None and own.author_email else common
     email = f"pilotfish@users.noreply.{host}" if host else "pilotfish@localhost"
     return Identity(name=chosen.author_name or AUTHOR_NAME, email=chosen.author_email or email)
+
+
+def prefix_of(own: CommitSettings | None, common: CommitSettings) -> str:
+    """Return how subjects and titles begin: the update's word, else the file's, else ours."""
+    said = own.prefix if own is not None else None
+    said = common.prefix if said is None else said
+    return PREFIX if said is None else said
 
 
 def _signing(settings: SigningSettings | None, configured: Configured) -> Signing | None:
@@ -74,7 +82,7 @@ def _message(configured: Configured) -> Callable[[str, Sequence[Update]], str]:
         own = updates[0].binding.update.commit
         chosen = own if own is not None and own.message else common
         if not chosen.message:
-            return default_message(name, updates)
+            return default_message(name, updates, prefix=prefix_of(own, common))
         return _rendered(chosen, updates)
 
     return text

@@ -338,3 +338,12 @@ def test_reviewers_are_asked_where_a_person_is_to_merge(make: MakeFleet) -> None
         for one in fleet.pulls()
     }
     assert asked == {"web": ["wanda"], "api": []}
+
+
+def test_titles_and_subjects_begin_as_configured(make: MakeFleet) -> None:
+    fleet = make("commit: {prefix: 'build(deps)'}\n")
+    fleet.publish("1.1.0")
+    fleet.go()
+    pull = fleet.pull()
+    assert pull["title"] == "build(deps): web 1.0.0 → 1.1.0"
+    assert fleet.face.message(pull["head"]["sha"]).splitlines()[0] == pull["title"]
