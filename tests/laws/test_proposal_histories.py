@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.laws.histories.on_gitea import GiteaProxy, OnGitea
 from tests.laws.histories.on_github import OnGitHub, WatchedGitHub
 from tests.laws.histories.on_gitlab import OnGitLab, WatchedGitLab
 from tests.laws.histories.on_plain import OnPlain, WatchedGitHost
 from tests.laws.histories.steps import Person, Plot, Publish, Run
 from tests.laws.histories.theatre import Theatre
+from tests.servers.gitea import Gitea
 
 _MEMORY = Path("/dev/shm")
 
@@ -56,6 +58,15 @@ def on_plain_git(fast_folder: Path) -> Iterator[Theatre]:
     host.stop()
 
 
+@pytest.fixture(scope="module")
+def on_gitea(fast_folder: Path, gitea: Gitea) -> Iterator[Theatre]:
+    """Give a real Gitea."""
+    proxy = GiteaProxy(gitea)
+    proxy.start()
+    yield Theatre(lambda name: OnGitea(proxy, name), fast_folder)
+    proxy.stop()
+
+
 def test_no_history_on_github_breaks_a_law(on_github: Theatre) -> None:
     on_github.play(20)
 
@@ -66,6 +77,10 @@ def test_no_history_on_gitlab_breaks_a_law(on_gitlab: Theatre) -> None:
 
 def test_no_history_on_plain_git_breaks_a_law(on_plain_git: Theatre) -> None:
     on_plain_git.play(20)
+
+
+def test_no_history_on_gitea_breaks_a_law(on_gitea: Theatre) -> None:
+    on_gitea.play(6)
 
 
 # Found by the histories above, and kept in words

@@ -106,6 +106,10 @@ class Gitea(Pusher):
         self.close()
         self._process.stop()
 
+    def folder_of(self, full_name: str) -> Path:
+        """Return the bare repository itself."""
+        return self._folder / "repositories" / f"{full_name.lower()}.git"
+
     def log(self) -> str:
         return self._process.log()
 

@@ -37,6 +37,7 @@ class OnGitHub:
 
     kind = "github"
     has_forge = True
+    refuses_doubles = True
 
     def __init__(self, host: WatchedGitHub, name: str) -> None:
         host.repositories.clear()

@@ -32,6 +32,7 @@ class OnGitLab:
 
     kind = "gitlab"
     has_forge = True
+    refuses_doubles = True
 
     def __init__(self, host: WatchedGitLab, name: str) -> None:
         for kept in (host.projects, host.requests, host.journal, host.people, host.faults):

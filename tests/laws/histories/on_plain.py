@@ -78,6 +78,7 @@ class OnPlain:
 
     kind = "plain"
     has_forge = False
+    refuses_doubles = True
 
     def __init__(self, host: WatchedGitHost, name: str) -> None:
         host.requests.clear()

@@ -69,14 +69,22 @@ class People(Protocol):
 
 
 class Stage(Protocol):
-    """One repository. `bare` is the repository itself; `forge` are our settings of it."""
+    """One repository. `forge` are our settings of it.
+
+    `refuses_doubles`: two proposals of one branch are never open together, not for a moment; a
+    forge that lets two calls at once through (Gitea) leaves it to us to close the second.
+    """
 
     kind: str
     url: str
     forge: str
     wire: Wire
-    bare: Remote
     has_forge: bool
+    refuses_doubles: bool
+
+    @property
+    def bare(self) -> Remote:
+        """Return the repository itself."""
 
     @property
     def people(self) -> People:

@@ -107,7 +107,8 @@ class Story:
         self.laws = Laws(stage)
         self.told: list[str] = []
         self._meanwhile: Person | None = None
-        stage.wire.look = self.laws.look
+        if stage.refuses_doubles:
+            stage.wire.look = self.laws.look
         stage.wire.act = self._act_meanwhile
         self._write_files()
 
