@@ -54,6 +54,16 @@ _DEEDS: dict[Deed, int] = {
     "squat": 1,
     "open-own": 1,
 }
+_ON_PROPOSALS: dict[Deed, int] = {
+    "push": 4,
+    "close": 4,
+    "delete-branch": 2,
+    "damage-body": 2,
+    "merge": 2,
+    "squash": 1,
+    "recreate": 1,
+    "retarget": 1,
+}
 _KINDS: tuple[Kind, ...] = (
     "crash-after",
     "crash-before",
@@ -117,7 +127,9 @@ class Dice:
         """Return a history of four to eight steps behind a first tag."""
         dice = self._random
         steps: list[Step] = [Publish(image=one) for one in dice.sample(IMAGES, dice.randint(1, 3))]
-        steps += [self._run(0.3), *(self._step() for _ in range(dice.randint(3, 7)))]
+        steps += [self._run(0.3)]
+        while len(steps) < dice.randint(5, 9):
+            steps += self._scene() if dice.random() < 0.4 else [self._step()]
         return Plot(
             grouped=dice.random() < 0.4,
             dashboard=dice.random() < 0.15,
@@ -133,6 +145,15 @@ class Dice:
             if isinstance(one, Person) and self._random.random() < 0.4:
                 found.append(self._run(0.5))
         return found
+
+    def _scene(self) -> list[Step]:
+        """Return a deed on a proposal, then something newer, then what we make of both."""
+        dice = self._random
+        (deed,) = dice.choices(list(_ON_PROPOSALS), list(_ON_PROPOSALS.values()))
+        before: list[Step] = [Person(deed=deed, which=dice.randint(0, 2))]
+        before += [self._run(0.5)] if dice.random() < 0.4 else []
+        newer = dice.sample(IMAGES, dice.randint(1, 3))
+        return [*before, *(Publish(image=one) for one in newer), self._run(0.6)]
 
     def _step(self) -> Step:
         drawn = self._random.random()
