@@ -36,8 +36,9 @@ Record = HoldRecord | UnholdRecord | RegroupRecord
 class Scene:
     """Where a command was said: a proposal with what its body recorded, or the dashboard.
 
-    `edited`: somebody else pushed to its branch. `opened` is when it was, `bindings` all that
-    is followed on its base.
+    `edited`: somebody else pushed to its branch; `theirs` is when the newest of those commits was
+    made, where that is known. `opened` is when it was, `bindings` all that is followed on its
+    base.
     """
 
     bindings: Sequence[Binding]
@@ -45,6 +46,7 @@ class Scene:
     metadata: Metadata | None = None
     opened: datetime | None = None
     edited: bool = False
+    theirs: datetime | None = None
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ class Scene:
     def pushed(self) -> datetime | None:
         """Return when its head was made, to the second, as forges date comments."""
         moments = [*(self.metadata.pushed if self.metadata else ())]
-        moments += [self.opened] if self.opened else []
+        moments += [one for one in (self.opened, self.theirs) if one is not None]
         return max(moments).replace(microsecond=0) if moments else None
 
     def tags_of(self, policy: str) -> tuple[str, ...]:

@@ -109,7 +109,9 @@ class BaseRun:
         self.desk = desk
         problems: list[Problem] = []
         if not self.request.dry_run:
-            problems = await desk.read_requests(self.notes, bound.bindings)
+            problems = await desk.read_requests(
+                self.notes, bound.bindings, remote=self.remote, heads=self.others
+            )
         remembered = desk.memory(self.notes.remembered)
         return replace(past, remembered=remembered, recorded_by=desk.recorded_by), problems
 

@@ -36,6 +36,7 @@ from bot.update.requests import Requests, answer_requests, read_requests
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
     from bot.clock import Clock
     from bot.config.model import Config
@@ -82,8 +83,18 @@ class Desk:
         """Return what people asked of proposals on this base."""
         return self.requests.wishes
 
-    async def read_requests(self, notes: NoteBook, bindings: Sequence[Binding]) -> list[Problem]:
-        """Read what people asked by comments and boxes, and keep what is to be remembered."""
+    async def read_requests(
+        self,
+        notes: NoteBook,
+        bindings: Sequence[Binding],
+        *,
+        remote: Remote,
+        heads: Mapping[str, Sha],
+    ) -> list[Problem]:
+        """Read what people asked by comments and boxes, and keep what is to be remembered.
+
+        `heads` are the branches as they were fetched.
+        """
         self.requests = await read_requests(
             self.forge,
             notes,
@@ -91,9 +102,27 @@ class Desk:
             bindings,
             now=self.clock.now(),
             dashboard=self.shared.dashboard,
+            theirs=await self._commits_of_others(remote, heads),
         )
         self.shared.wishes.append(self.requests.wishes)
         return self.requests.problems
+
+    async def _commits_of_others(
+        self, remote: Remote, heads: Mapping[str, Sha]
+    ) -> dict[str, datetime]:
+        """Return when the head of each open proposal was made, where it is not the one we made.
+
+        No forge tells when it was pushed; a commit that says it is of the future tells nothing.
+        """
+        found: dict[str, datetime] = {}
+        for branch, one in self.known.open.items():
+            head = heads.get(branch)
+            if head is None or (one.metadata is not None and one.metadata.head == head):
+                continue
+            (newest,) = await remote.first_parents(head, limit=1)
+            if newest.when <= self.clock.now():
+                found[branch] = newest.when
+        return found
 
     def heed_reverts(self, reverts: Sequence[HoldRecord], bindings: Sequence[Binding]) -> None:
         """Merge nothing by itself of what was merged so before and taken back."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.errors import Problem, ProductError, Severity
@@ -90,11 +91,13 @@ async def read_requests(
     *,
     now: datetime,
     dashboard: Issue | None = None,
+    theirs: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Requests:
     """Return what is asked on these open proposals and the dashboard, its records kept already.
 
     `proposals` are ours and open, `bindings` all that is followed on their base. One listing
-    of comments serves them all where the forge has one. A forge that does not answer is a
+    of comments serves them all where the forge has one. `theirs` is when the newest commit of
+    somebody else was made, by branch. A forge that does not answer is a
     problem of the result, never an error: the run goes on without the wishes.
     """
     opened = list(proposals)
@@ -102,7 +105,10 @@ async def read_requests(
     if not opened and dashboard is None:
         return requests
     try:
-        pages = await _read_pages(forge, opened, bindings, now=now, dashboard=dashboard)
+        scenes = [_scene(one, bindings, theirs.get(one.proposal.branch)) for one in opened]
+        pages = await _read_pages(
+            forge, opened, scenes, bindings=bindings, now=now, dashboard=dashboard
+        )
         await _judge(forge, pages)
         records = [r for page in pages for one in page.asked for r in one.effect.records]
         granted = {one.proposal.branch: _box_effects(one, bindings, now) for one in opened}
@@ -124,14 +130,15 @@ async def read_requests(
 async def _read_pages(
     forge: Forge,
     opened: Sequence[Known],
-    bindings: Sequence[Binding],
+    scenes: Sequence[Scene],
     *,
+    bindings: Sequence[Binding],
     now: datetime,
     dashboard: Issue | None,
 ) -> list[Page]:
     pages = {
-        one.proposal.number: Page(number=one.proposal.number, scene=_scene(one, bindings))
-        for one in opened
+        one.proposal.number: Page(number=one.proposal.number, scene=scene)
+        for one, scene in zip(opened, scenes, strict=True)
     }
     since = [one.proposal.opened for one in opened]
     if dashboard is not None:
@@ -163,7 +170,7 @@ def _take_ours(page: Page, comment: Comment) -> None:
         page.ours, page.answers = comment, read_answers(comment.body)
 
 
-def _scene(known: Known, bindings: Sequence[Binding]) -> Scene:
+def _scene(known: Known, bindings: Sequence[Binding], theirs: datetime | None = None) -> Scene:
     one = known.proposal
     return Scene(
         bindings=bindings,
@@ -171,6 +178,7 @@ def _scene(known: Known, bindings: Sequence[Binding]) -> Scene:
         metadata=known.metadata,
         opened=one.opened,
         edited=known.metadata is None or known.metadata.head != one.head,
+        theirs=theirs,
     )
 
 

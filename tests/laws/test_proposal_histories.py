@@ -102,6 +102,9 @@ FOUND = {
             Run(),
         ],
     ),
+    "what was asked before a person pushed does not throw their commit away": Plot(
+        steps=[Publish(image="web"), Run(), Person(deed="recreate"), Person(deed="push"), Run()]
+    ),
     "a comment that was answered counts as something written": Plot(
         steps=[Publish(image="web"), Run(), Person(deed="push")]
     ),

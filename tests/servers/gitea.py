@@ -253,6 +253,7 @@ class GiteaRepository:
         self.forge = forge
         self.name = name
         self.full_name = f"{forge.owner}/{name}"
+        self.date = _DATE  # of commits that persons make
 
     @property
     def url(self) -> str:
@@ -296,7 +297,7 @@ class GiteaRepository:
             "message": message,
             "author": person,
             "committer": person,
-            "dates": {"author": _DATE, "committer": _DATE},
+            "dates": {"author": self.date, "committer": self.date},
             "branch": branch if branch in known or not known else "main",
             "files": [self._file_change(each, files[each], branch, known) for each in files],
         }

@@ -149,6 +149,12 @@ def test_a_wish_for_an_older_head_is_refused(word: str) -> None:
     assert "older head" in effect.answer
 
 
+def test_a_wish_for_a_head_that_somebody_else_moved_since_is_refused() -> None:
+    effect = said("/recreate", replace(ONE, edited=True, theirs=NOW + HOUR))
+    assert (effect.wish, effect.agreed) == ("", False)
+    assert "older head" in effect.answer
+
+
 def test_a_wish_within_the_second_of_the_push_counts() -> None:
     pushed = replace(ONE.metadata, pushed=(NOW + timedelta(milliseconds=900),))  # type: ignore[type-var]  # it has some
     assert said("/rebase", replace(ONE, metadata=pushed)).wish == "rebase"

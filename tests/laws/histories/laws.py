@@ -52,7 +52,7 @@ class Laws:
 
     stage: Stage
     closed: list[Closed] = field(default_factory=list)
-    given_back: set[str] = field(default_factory=set)  # branches that a writer let us make anew
+    given_back: set[str] = field(default_factory=set)  # heads that a writer let us throw away
     made: set[str] = field(default_factory=set)  # commits that we pushed
     texts: dict[str, str] = field(default_factory=dict)
     _read: int = 0
@@ -121,10 +121,7 @@ class Laws:
             return
         if not move.ref.startswith(_OURS):
             raise Violation(f"I7: moved {move.ref}, which is not ours")
-        branch = move.ref.removeprefix("refs/heads/")
-        if branch in self.given_back:
-            self.given_back.discard(branch)
-        elif move.old and move.old not in self.made:
+        if move.old and move.old not in self.made and move.old not in self.given_back:
             merged = {one.head for one in seen if one.merged}
             if move.old not in merged and not self._is_in_base(move.old):
                 raise Violation(f"I6: {move.ref} stood at a person's commit {move.old}: {move}")

@@ -1,5 +1,6 @@
 """Histories on the test GitHub."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -72,6 +73,9 @@ class OnGitHub:
 
     def moves(self) -> list[Move]:
         return read_moves(self.bare)
+
+    def push(self, branch: str, files: Mapping[str, bytes], *, date: str) -> str:
+        return self.bare.commit(files, "Mine", branch=branch, date=date)
 
     def retarget(self, number: int) -> None:
         self.people.made.retarget(number, "other")

@@ -1,5 +1,6 @@
 """Histories on the test GitLab."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +67,11 @@ class OnGitLab:
 
     def moves(self) -> list[Move]:
         return read_moves(self.bare)
+
+    def push(self, branch: str, files: Mapping[str, bytes], *, date: str) -> str:
+        made = self.bare.commit(files, "Mine", branch=branch, date=date)
+        self.people.look()
+        return made
 
     def retarget(self, number: int) -> None:
         self.people.act("PUT", f"merge_requests/{number}", {"target_branch": "other"})

@@ -115,6 +115,9 @@ class OnPlain:
     def moves(self) -> list[Move]:
         return read_moves(self.bare)
 
+    def push(self, branch: str, files: Mapping[str, bytes], *, date: str) -> str:
+        return self.bare.commit(files, "Mine", branch=branch, date=date)
+
     def retarget(self, number: int) -> None:
         """A branch has no base that could be turned."""
 

@@ -104,6 +104,9 @@ class Stage(Protocol):
     def moves(self) -> list[Move]:
         """Return what our pushes moved so far."""
 
+    def push(self, branch: str, files: Mapping[str, bytes], *, date: str) -> str:
+        """Let a person push a commit that was made at `date` to a branch that is there."""
+
     def retarget(self, number: int) -> None:
         """Let a person turn a proposal to the branch `other`."""
 

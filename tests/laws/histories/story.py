@@ -208,8 +208,7 @@ class Story:
                 people.reopen(number)
                 self.laws.note_reopen(number)
             case "push":
-                made = people.commit(seen.branch, {"mine.md": f"{len(self.told)}\n".encode()})
-                return f"{number} {seen.branch} is at {made}"
+                return f"{number} {seen.branch} is at {self._push(seen.branch)}"
             case "delete-branch":
                 self.stage.catch_up()  # it shows by now; else nothing at all would tell of it
                 people.delete_branch(seen.branch)
@@ -222,6 +221,12 @@ class Story:
                 people.edit_body(number, f"Please look.\n\n{seen.body}")
         return f"{number} {seen.branch}"
 
+    def _push(self, branch: str) -> str:
+        """Let a person commit to a branch at this moment; what was said before does not mean it."""
+        self.stage.pass_time(1)
+        now = self.stage.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.stage.push(branch, {"mine.md": f"{len(self.told)}\n".encode()}, date=now)
+
     def _comment(self, one: Person, seen: Seen) -> str:
         says = _COMMANDS[one.deed]
         image = IMAGES[one.which % len(IMAGES)]
@@ -231,7 +236,7 @@ class Story:
         if one.by == "writer" and one.deed == "unhold":
             self.laws.note_unhold(image)
         if one.by == "writer" and one.deed == "recreate":
-            self.laws.given_back.add(seen.branch)
+            self.laws.given_back.add(self.stage.bare.branches().get(seen.branch, ""))
             self.laws.note_reopen(seen.number)
         return f"{seen.number} {says}"
 
