@@ -128,8 +128,18 @@ class GitHubRepository(StandingRepository):
     def reopen(self, number: int) -> None:
         with self._acting() as now:
             issue = self.issues[number]
-            assert not (isinstance(issue, Pull) and issue.merged), "a merged one stays merged"
+            if isinstance(issue, Pull):
+                assert not issue.merged, "a merged one stays merged"
+                assert not self._is_doubled(issue), "another one is open for this branch"
             issue.open, issue.closed, issue.closed_by, issue.updated = True, None, None, now
+
+    def _is_doubled(self, pull: Pull) -> bool:
+        ends = (pull.head_repository, pull.branch, pull.base_branch)
+        return any(
+            each.open and (each.head_repository, each.branch, each.base_branch) == ends
+            for each in self.pulls()
+            if each is not pull
+        )
 
     def merge(
         self,
