@@ -33,6 +33,17 @@ class WatchedGitHub(GitHub):
         return self.wire.carry(request, super().respond)
 
 
+class People(GitHubFace):
+    """Persons who meet GitHub's rules about what may be opened again."""
+
+    def reopen(self, number: int) -> None:
+        pull = self.made.pull(number)
+        head = self.made.branch(pull.branch)
+        assert head is not None, "its branch was deleted"
+        assert head == pull.head or self.made.contains(head, pull.head), "it was force-pushed"
+        super().reopen(number)
+
+
 class OnGitHub:
     """One repository of the test GitHub."""
 
@@ -47,7 +58,7 @@ class OnGitHub:
         host.faults.clear()
         self.host = host
         self.wire = host.wire = Wire()
-        self.people = GitHubFace(host, name)
+        self.people = People(host, name)
         self.bare = self.people.made.bare
         self.bare.hook("post-receive", HOOK)
         self.url = self.people.made.url_http
