@@ -63,22 +63,22 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "secret"),
     [
-        "https://bot:canary-7f3a@git.acme.io/a/b",
-        "https://:canary-7f3a@git.acme.io/a/b",
-        "ssh://git:canary-7f3a@git.acme.io/a",
-        "https://ghp_canary-7f3a@github.com/a/b",
-        "ftp://bot:canary-7f3a@git.acme.io/a",
+        ("https://bot:canary-7f3a@git.acme.io/a/b", "canary-7f3a"),
+        ("https://:canary-7f3a@git.acme.io/a/b", "canary-7f3a"),
+        ("ssh://git:canary-7f3a@git.acme.io/a", "canary-7f3a"),
+        ("https://ghp_canary-7f3a@github.com/a/b", "ghp_canary-7f3a"),
+        ("ftp://bot:canary-7f3a@git.acme.io/a", "canary-7f3a"),
     ],
 )
-def test_an_address_with_a_secret_is_refused_without_showing_it(text: str) -> None:
+def test_an_address_with_a_secret_is_refused_without_showing_it(text: str, secret: str) -> None:
     with pytest.raises(InvalidRemoteUrl) as caught:
         parse_remote_url(text)
 
     assert "canary" not in str(caught.value)
     assert "PILOTFISH_FORGE_TOKEN" in caught.value.hint
-    assert "canary-7f3a" not in redact("it was canary-7f3a, ghp_canary-7f3a")
+    assert redact(f"it was {secret}.") == "it was ***."
 
 
 def test_a_user_name_alone_is_kept_beside_the_address() -> None:
