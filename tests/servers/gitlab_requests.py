@@ -14,7 +14,7 @@ from tests.servers.gitlab_calls import (
     route,
     title_of,
 )
-from tests.servers.gitlab_project import Refusal
+from tests.servers.gitlab_project import Project, Refusal
 from tests.servers.gitlab_state import (
     DEVELOPER,
     GUEST,
@@ -64,10 +64,7 @@ def _open(call: Call) -> Answer:
     for name, branch in (("source_branch", source), ("target_branch", target)):
         if branch not in heads:
             raise Refusal(400, {name: ["does not exist"]})
-    for other in project.merge_requests:
-        if other.state == "opened" and (other.source, other.target) == (source, target):
-            said = f"Another open merge request already exists for this source branch: !{other.iid}"
-            raise Refusal(409, [said])
+    _refuse_double(project, source, target)
     now = call.now()
     request = MergeRequest(
         id=project.next_id(),
@@ -135,6 +132,7 @@ def _update(call: Call) -> Answer:
     if event == "close" and request.state == "opened":
         project.set_state(request, "closed", call.person)
     elif event == "reopen" and request.state == "closed":
+        _refuse_double(project, request.source, request.target)
         project.set_state(request, "opened", call.person)
     request.updated = call.now()
     return Answer(body=project.merge_request_json(request))
@@ -292,6 +290,14 @@ def _edit_issue(call: Call) -> Answer:
     issue.state = {"close": "closed", "reopen": "opened"}.get(str(event), issue.state)
     issue.updated = call.now()
     return Answer(body=_issue_body(call, issue))
+
+
+def _refuse_double(project: Project, source: str, target: str) -> None:
+    """Refuse a second open merge request of the same two branches."""
+    for other in project.merge_requests:
+        if other.state == "opened" and (other.source, other.target) == (source, target):
+            said = f"Another open merge request already exists for this source branch: !{other.iid}"
+            raise Refusal(409, [said])
 
 
 def _request_of(call: Call) -> MergeRequest:
