@@ -27,7 +27,7 @@ def edited_by_person(word: str) -> str:
         "<!-- pilotfish:note edited -->\n"
         f"Somebody else committed to this branch, so it is theirs now: Pilotfish writes nothing "
         f"more to it, and this {word} is not brought up to date. To give it back, comment "
-        "`/recreate` (those commits are thrown away), or close it and delete the branch.\n"
+        "`/recreate` (those commits are thrown away). To close it says no to what it changes.\n"
     )
 
 
