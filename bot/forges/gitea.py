@@ -18,6 +18,7 @@ What is chosen where Gitea leaves a choice:
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -192,7 +193,8 @@ class GiteaForge(GiteaRules):
         first = min((one.number for one in twins), default=opened.number)
         for twin in twins:
             if twin.ours and twin.number != first:
-                await self._close_as_twin(twin)
+                with contextlib.suppress(ConflictError):  # the other run is closing it right now
+                    await self._close_as_twin(twin)
         if first < opened.number:
             raise self._already_open(opened.branch)
 

@@ -191,9 +191,8 @@ _NETWORK_FAULTS: tuple[tuple[re.Pattern[str], type[ProductError], str, str], ...
         _ACCESS,
         GitAccessError,
         "the server does not let us in",
-        "Check the token (PILOTFISH_FORGE_TOKEN counts for every host) or key, that it has not "
-        "expired, and that it may read and "
-        "write this repository",
+        "Check the token or key, that it has not expired, and that it may read and write this "
+        "repository; PILOTFISH_FORGE_TOKEN is the token for every host",
     ),
     (
         _NOT_FOUND,
