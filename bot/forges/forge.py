@@ -134,7 +134,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """What a proposal shows: title, body in Markdown, labels.
+    """What a proposal shows: title, body in Markdown, labels; and whom it is opened for.
 
     White space at the end of a body, and the carriage return of a line end, may be lost (GitLab).
     """
@@ -144,6 +144,7 @@ class Text:
     labels: tuple[str, ...] = ()
     draft: bool = False
     reviewers: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +299,15 @@ class Forge(Protocol):
         self, number: int, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> None:
         """Add and remove labels; others stay. Labels that the forge lacks are made."""
+
+    async def ask_people(
+        self, number: int, *, reviewers: Sequence[str] = (), assignees: Sequence[str] = ()
+    ) -> None:
+        """Ask people to review a proposal, and assign it; those who are there stay.
+
+        A reviewer `owner/team` is a team, where the forge knows such. Who cannot be asked is
+        told in the log alone (fault FF14).
+        """
 
     async def close(self, number: int) -> None:
         """Close a proposal without merging it; its branch stays."""

@@ -20,14 +20,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bot.clock import SystemClock
-from bot.errors import AccessError, ConflictError, ProductError, RefusedError
+from bot.errors import AccessError, ConflictError, RefusedError
 from bot.forges.answers import NotUnderstoodError
 from bot.forges.forge import (
     Abilities,
@@ -147,7 +147,7 @@ class GiteaForge(GiteaRules):
         raise NotUnderstoodError(reply.place, "the ref is not among them")
 
     async def open(self, branch: str, base: str, text: Text) -> Proposal:
-        """Open a proposal; labels and reviewers that cannot be set are told in the log alone.
+        """Open a proposal; labels and people that cannot be set are told in the log.
 
         Raises:
             AlreadyOpenError: There is one, or another run opened one at the same moment.
@@ -168,8 +168,8 @@ class GiteaForge(GiteaRules):
             raise self._already_open(branch) from error
         opened = await self._read(reply)
         await self._close_twins(opened)
-        if text.reviewers:
-            await self._ask_for_review(opened.number, text.reviewers)
+        await self._ask_for_review(opened.number, text.reviewers)
+        await self._assign(opened.number, text.assignees, there=())
         return opened
 
     def _already_open(self, branch: str) -> AlreadyOpenError:
@@ -205,13 +205,6 @@ class GiteaForge(GiteaRules):
             ended = replace(recorded, closed_why="opened twice at once")
             fields["body"] = with_replaced(twin.body, ended)
         await self._door.ask("PATCH", f"pulls/{twin.number}", fields=fields, repeatable=True)
-
-    async def _ask_for_review(self, number: int, reviewers: Sequence[str]) -> None:
-        place = f"pulls/{number}/requested_reviewers"
-        try:
-            await self._door.ask("POST", place, fields={"reviewers": list(reviewers)})
-        except ProductError as error:  # the proposal is there, and a reviewer only decorates it
-            log.warning("nobody was asked", extra={"where": self.where, "why": error.what})
 
     async def edit(self, number: int, *, title: str, body: str) -> None:
         """Give a proposal another title and body; a draft stays one."""

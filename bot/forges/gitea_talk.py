@@ -19,6 +19,7 @@ from bot.errors import AccessError
 from bot.forges.forge import Account, Comment, Issue, Links
 from bot.forges.gitea_answers import read_comment, read_issue
 from bot.forges.gitea_door import PAGE
+from bot.forges.people import ask_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,6 +171,37 @@ class GiteaTalk:
             if label in known:
                 place = f"issues/{number}/labels/{known[label]}"
                 await self._door.ask("DELETE", place, passing=_MISSING, repeatable=True)
+
+    async def ask_people(
+        self, number: int, *, reviewers: Sequence[str] = (), assignees: Sequence[str] = ()
+    ) -> None:
+        """Ask people and teams (`organisation/team`), and assign people; those there stay."""
+        await self._ask_for_review(number, reviewers)
+        if assignees:
+            row = (await self._door.ask("GET", f"pulls/{number}")).row()
+            there = [one.text("login") for one in row.rows("assignees")]
+            await self._assign(number, assignees, there=there)
+
+    async def _ask_for_review(self, number: int, reviewers: Sequence[str]) -> None:
+        async def review(names: Sequence[str]) -> None:
+            fields = {
+                "reviewers": [one for one in names if "/" not in one],
+                "team_reviewers": [one.partition("/")[2] for one in names if "/" in one],
+            }
+            await self._door.ask("POST", f"pulls/{number}/requested_reviewers", fields=fields)
+
+        await ask_each(reviewers, review)
+
+    async def _assign(self, number: int, assignees: Sequence[str], *, there: Sequence[str]) -> None:
+        """Assign people; Gitea wants all of them each time."""
+        known = list(there)
+
+        async def assign(names: Sequence[str]) -> None:
+            fields = {"assignees": list(dict.fromkeys([*known, *names]))}
+            await self._door.ask("PATCH", f"pulls/{number}", fields=fields, repeatable=True)
+            known.extend(names)
+
+        await ask_each([one for one in assignees if one not in known], assign)
 
     async def _label_ids(self, names: Sequence[str]) -> list[int]:
         """Return the numbers of labels, making those that the repository lacks."""

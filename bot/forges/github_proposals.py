@@ -5,19 +5,16 @@ They are listed by head branch or by state and never searched for: the search la
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bot.errors import AccessError, RefusedError, UnavailableError
 from bot.forges.forge import Listing, NotFoundError, Proposal, Text
 from bot.forges.github_answers import approvers_of
 from bot.forges.github_standing import GitHubStanding
+from bot.forges.people import ask_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-log = logging.getLogger(__name__)
 
 
 class GitHubProposals(GitHubStanding):
@@ -51,7 +48,7 @@ class GitHubProposals(GitHubStanding):
         return sorted(mine, key=lambda one: one.number, reverse=True)
 
     async def open(self, branch: str, base: str, text: Text) -> Proposal:
-        """Open a proposal. Labels are set by `set_labels`; reviewers are asked, if they can be.
+        """Open a proposal. Labels are set by `set_labels`; people are asked, if they can be.
 
         Raises:
             AlreadyOpenError: There is one; it is found by `proposals_of`.
@@ -66,23 +63,32 @@ class GitHubProposals(GitHubStanding):
             "maintainer_can_modify": False,
         }
         opened = self._proposal(await self._session.row("POST", "pulls", body=body), login)
-        if text.reviewers:
-            await self._ask_for_review(opened.number, text.reviewers)
+        await self.ask_people(opened.number, reviewers=text.reviewers, assignees=text.assignees)
         return opened
 
-    async def _ask_for_review(self, number: int, reviewers: Sequence[str]) -> None:
-        """Ask people and teams (`organisation/team`); the proposal stands without (fault FF14)."""
-        people = [one for one in reviewers if "/" not in one]
-        teams = [one.partition("/")[2] for one in reviewers if "/" in one]
-        try:
+    async def ask_people(
+        self, number: int, *, reviewers: Sequence[str] = (), assignees: Sequence[str] = ()
+    ) -> None:
+        """Ask people and teams (`organisation/team`), and assign people; those there stay.
+
+        Who may not be assigned GitHub leaves out without a word.
+        """
+
+        async def review(names: Sequence[str]) -> None:
+            people = [one for one in names if "/" not in one]
+            teams = [one.partition("/")[2] for one in names if "/" in one]
+            body = {"reviewers": people, "team_reviewers": teams}
             await self._session.ask(
-                "POST",
-                f"pulls/{number}/requested_reviewers",
-                body={"reviewers": people, "team_reviewers": teams},
-                repeatable=True,
+                "POST", f"pulls/{number}/requested_reviewers", body=body, repeatable=True
             )
-        except (AccessError, RefusedError, UnavailableError) as fault:
-            log.warning("nobody was asked to review", extra={"number": number, "why": fault.what})
+
+        async def assign(names: Sequence[str]) -> None:
+            await self._session.ask(
+                "POST", f"issues/{number}/assignees", body={"assignees": names}, repeatable=True
+            )
+
+        await ask_each(reviewers, review)
+        await ask_each(assignees, assign)
 
     async def edit(self, number: int, *, title: str, body: str) -> None:
         """Give a proposal another title and body."""

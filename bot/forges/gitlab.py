@@ -144,7 +144,7 @@ class GitLabForge(GitLabRules):
         return await self._session.row("GET", f"merge_requests/{number}")
 
     async def open(self, branch: str, base: str, text: Text) -> Proposal:
-        """Open a proposal with its labels; reviewers that nobody knows are told in the log.
+        """Open a proposal with its labels; people whom nobody knows are told in the log.
 
         Raises:
             AlreadyOpenError: There is one; it is found by `proposals_of`.
@@ -159,8 +159,7 @@ class GitLabForge(GitLabRules):
         }
         if text.labels:
             fields["labels"] = self._joined(text.labels)
-        if text.reviewers:
-            fields["reviewer_ids"] = await self._numbers_of(text.reviewers)
+        fields |= await self._people_in(text.reviewers, text.assignees)
         return await self._read(await self._session.row("POST", "merge_requests", body=fields))
 
     def _joined(self, labels: Sequence[str]) -> str:
@@ -172,16 +171,6 @@ class GitLabForge(GitLabRules):
                     hint="GitLab parts labels by commas: name it otherwise",
                 )
         return ",".join(labels)
-
-    async def _numbers_of(self, logins: Sequence[str]) -> list[int]:
-        found = []
-        for login in logins:
-            number = await self._number_of(login)
-            if number is None:
-                log.warning("no such reviewer", extra={"where": self.where, "login": login})
-            else:
-                found.append(number)
-        return found
 
     async def edit(self, number: int, *, title: str, body: str) -> None:
         """Give a proposal another title and body; a draft stays one."""

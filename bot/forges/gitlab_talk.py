@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.errors import ProductError
 from bot.forges.answers import NotUnderstoodError
 from bot.forges.forge import Account, Comment, Issue, Links, NotFoundError
 from bot.forges.gitlab_answers import WRITER_LEVEL, guarded, read_comment, read_issue
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     from bot.forges.gitlab_session import GitLabSession
 
+_log = logging.getLogger(__name__)
+
+_PEOPLE = {"reviewer_ids": "reviewers", "assignee_ids": "assignees"}
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _BOT_LOGIN = re.compile(r"(project|group)_[0-9]+_bot")
 _MAX_NOTE_PAGES = 10
@@ -89,6 +94,49 @@ class GitLabTalk:
             if row.text("username").casefold() == login.casefold():
                 return row.number("id")
         return None
+
+    async def ask_people(
+        self, number: int, *, reviewers: Sequence[str] = (), assignees: Sequence[str] = ()
+    ) -> None:
+        """Ask people to review, and assign people; those there stay. GitLab asks no teams.
+
+        Its free edition keeps the first of each.
+        """
+        try:
+            wanted = await self._people_in(reviewers, assignees)
+            row = await self._session.row("GET", _thing(number)) if wanted else None
+            if row is not None:
+                fields = {
+                    name: sorted({*found, *(one.number("id") for one in row.rows(_PEOPLE[name]))})
+                    for name, found in wanted.items()
+                }
+                await self._session.row("PUT", _thing(number), body=fields, repeatable=True)
+        except ProductError as fault:
+            _log.warning("nobody was asked", extra={"number": number, "why": fault.what})
+
+    async def _people_in(
+        self, reviewers: Sequence[str], assignees: Sequence[str]
+    ) -> dict[str, list[int]]:
+        """Return the fields of a merge request that name people, each where somebody is known."""
+        found = {
+            "reviewer_ids": await self._numbers_of(reviewers),
+            "assignee_ids": await self._numbers_of(assignees),
+        }
+        return {name: numbers for name, numbers in found.items() if numbers}
+
+    async def _numbers_of(self, logins: Sequence[str]) -> list[int]:
+        found = []
+        for login in logins:
+            try:
+                number = await self._number_of(login)
+            except ProductError as fault:  # a CI job's token may not look people up
+                _log.warning("nobody was asked", extra={"login": login, "why": fault.what})
+                continue
+            if number is None:
+                _log.warning("nobody has this login", extra={"login": login})
+            else:
+                found.append(number)
+        return found
 
     async def comments(self, *, since: datetime, numbers: Sequence[int]) -> list[Comment]:
         """Return comments on these proposals and issues that were made since, oldest first."""

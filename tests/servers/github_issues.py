@@ -17,6 +17,7 @@ MAX_LABEL_CHARS = 50
 _HERE = "/repos/{owner}/{repo}"
 _ONE = f"{_HERE}/issues/{{issue_number}}"
 _COMMENT = f"{_HERE}/issues/comments/{{comment_id}}"
+_MAX_ASSIGNED = 10
 _CONTENTS = frozenset({"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"})
 
 
@@ -127,6 +128,17 @@ def _check_label(name: str) -> None:
 
 def _labels(call: Call) -> Answer:
     return Answer(body=call.host.documents.labels(call.issue))
+
+
+@OPERATIONS.add(f"POST {_ONE}/assignees", needs="issues|pull_requests", role="triage")
+def add_assignees(call: Call) -> Answer:
+    issue = call.issue
+    for login in call.body.get("assignees", []):
+        account = call.host.account(login)
+        may = account is not None and call.repository.may(account, "triage")
+        if may and account not in issue.assigned and len(issue.assigned) < _MAX_ASSIGNED:
+            issue.assigned.append(account)  # others are left out without a word
+    return Answer(body=call.host.documents.issue(issue), status=201)
 
 
 @OPERATIONS.add(f"GET {_ONE}/labels", needs="issues|pull_requests")

@@ -131,6 +131,7 @@ class Issue:
     closed: datetime | None = None
     closed_by: Account | None = None
     labels: list[str] = field(default_factory=list)
+    assigned: list[Account] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     locked: bool = False
 

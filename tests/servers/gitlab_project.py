@@ -394,6 +394,7 @@ class Project:
         simple = {"checking": "checking", "conflict": "cannot_be_merged"}
         place = f"{self.url}/{self.path}/-/merge_requests/{request.iid}"
         merger = person_json(request.merged_by, self.url)
+        assignees = [person_json(each, self.url) for each in request.assignees]
         auto_by = person_json(request.auto.person, self.url) if request.auto else None
         return {
             "id": request.id,
@@ -415,8 +416,8 @@ class Project:
             "upvotes": 0,
             "downvotes": 0,
             "author": person_json(request.author, self.url),
-            "assignees": [],
-            "assignee": None,
+            "assignees": assignees,
+            "assignee": assignees[0] if assignees else None,
             "reviewers": [person_json(each, self.url) for each in request.reviewers],
             "source_project_id": request.source_project_id,
             "target_project_id": self.id,

@@ -83,14 +83,24 @@ def _open(call: Call) -> Answer:
         squash=project.settings.squash_option in {"always", "default_on"},
     )
     labels = labels_of(call, "labels")
-    reviewers = [int(each) for each in call.given.get("reviewer_ids") or []]
     request.labels = labels
-    request.reviewers = [person_by_id(call.people, each) for each in reviewers]
+    _set_people(call, request)
     request.remove_source = call.flag("remove_source_branch")
     project.merge_requests.append(request)
     project.remote.git("update-ref", f"refs/merge-requests/{request.iid}/head", request.sha)
     request.description = body_of(call, "description", request)
     return Answer(status=201, body=project.merge_request_json(request))
+
+
+def _set_people(call: Call, request: MergeRequest) -> None:
+    """Give a merge request the people that a call names; those that it leaves out go."""
+    given = call.given
+    if "reviewer_ids" in given:
+        found = [person_by_id(call.people, int(each)) for each in given["reviewer_ids"] or []]
+        request.reviewers = found
+    if "assignee_ids" in given:
+        found = [person_by_id(call.people, int(each)) for each in given["assignee_ids"] or []]
+        request.assignees = found
 
 
 @route("GET", "/merge_requests/:iid", jobs=True)
@@ -128,6 +138,7 @@ def _update(call: Call) -> Answer:
     request.labels = [each for each in request.labels if each not in {*removed, *added}] + added
     if "description" in given:
         request.description = body_of(call, "description", request)
+    _set_people(call, request)
     event = given.get("state_event")
     if event == "close" and request.state == "opened":
         project.set_state(request, "closed", call.person)

@@ -84,6 +84,7 @@ class MergeRequest:
     source_project_id: int
     labels: list[str] = field(default_factory=list)
     reviewers: list[Person] = field(default_factory=list)
+    assignees: list[Person] = field(default_factory=list)
     state: str = "opened"
     merged: datetime | None = None
     closed: datetime | None = None

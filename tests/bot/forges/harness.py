@@ -72,6 +72,12 @@ class RepositoryFace(Protocol):
     def label(self, number: int, labels: Sequence[str]) -> None:
         """Put labels on a proposal; they are made where they are missing."""
 
+    def unlabel(self, number: int, label: str) -> None:
+        """Take a label off a proposal."""
+
+    def people_on(self, number: int) -> tuple[set[str], set[str]]:
+        """Return who is asked to review a proposal, and who is assigned."""
+
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         """Open a proposal as the writer and return its number."""
 

@@ -177,6 +177,15 @@ class GiteaFace:
         wish = {"labels": [known[name] for name in labels]}
         self.api("POST", f"/issues/{number}/labels", wish)
 
+    def unlabel(self, number: int, label: str) -> None:
+        known = {one["name"]: one["id"] for one in self.api("GET", "/labels?limit=50")}
+        self.api("DELETE", f"/issues/{number}/labels/{known[label]}")
+
+    def people_on(self, number: int) -> tuple[set[str], set[str]]:
+        found = self.api("GET", f"/pulls/{number}")
+        asked, assigned = found["requested_reviewers"] or [], found["assignees"] or []
+        return {one["login"] for one in asked}, {one["login"] for one in assigned}
+
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         fields = {"head": branch, "base": base, "title": title, "body": body}
         return int(self.api("POST", "/pulls", fields, by="wanda")["number"])

@@ -101,6 +101,14 @@ class GitHubFace:
     def label(self, number: int, labels: Sequence[str]) -> None:
         self.made.set_labels(number, [*self.made.issues[number].labels, *labels])
 
+    def unlabel(self, number: int, label: str) -> None:
+        kept = [one for one in self.made.issues[number].labels if one != label]
+        self.made.set_labels(number, kept)
+
+    def people_on(self, number: int) -> tuple[set[str], set[str]]:
+        pull = self.made.pull(number)
+        return {one.login for one in pull.requested}, {one.login for one in pull.assigned}
+
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         return self.made.open_pull(
             title, branch=branch, by=self.writer, base=base, body=body

@@ -98,6 +98,14 @@ class GitLabFace:
     def label(self, number: int, labels: Sequence[str]) -> None:
         self.act("PUT", f"merge_requests/{number}", {"add_labels": ",".join(labels)})
 
+    def unlabel(self, number: int, label: str) -> None:
+        self.act("PUT", f"merge_requests/{number}", {"remove_labels": label})
+
+    def people_on(self, number: int) -> tuple[set[str], set[str]]:
+        found = self.made.merge_request(number)
+        reviewers, assignees = found.reviewers, found.assignees
+        return {one.username for one in reviewers}, {one.username for one in assignees}
+
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         assert base == "main"
         return self.server.open(self.made, self.writer, branch, title, body)

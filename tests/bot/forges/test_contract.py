@@ -55,10 +55,19 @@ async def propose(
     body: str = "Updates web.",
     labels: tuple[str, ...] = ("images", "minor"),
     draft: bool = False,
+    reviewers: tuple[str, ...] = (),
+    assignees: tuple[str, ...] = (),
 ) -> Proposal:
     """Push a commit on a new branch and open its proposal."""
     under_test.repository.commit(branch, CHANGED)
-    text = Text(title=title, body=body, labels=labels, draft=draft)
+    text = Text(
+        title=title,
+        body=body,
+        labels=labels,
+        draft=draft,
+        reviewers=reviewers,
+        assignees=assignees,
+    )
     opened = await under_test.forge.open(branch, "main", text)
     if not under_test.forge.abilities.labels_on_open:
         await under_test.forge.set_labels(opened.number, add=labels)
@@ -360,6 +369,41 @@ async def test_a_body_of_sixty_five_thousand_characters_is_taken(
     opened = await propose(under_test, body=body)
 
     assert (await under_test.forge.proposal(opened.number)).body == body
+
+
+# people
+
+
+async def test_a_proposal_is_opened_for_its_people(under_test: ForgeUnderTest) -> None:
+    opened = await propose(under_test, reviewers=("wanda",), assignees=("wanda",))
+
+    assert under_test.repository.people_on(opened.number) == ({"wanda"}, {"wanda"})
+
+
+async def test_people_are_asked_later_beside_those_who_are_there(
+    under_test: ForgeUnderTest,
+) -> None:
+    opened = await propose(under_test, reviewers=("wanda",), assignees=("wanda",))
+
+    for _ in range(2):
+        await under_test.forge.ask_people(
+            opened.number, reviewers=["rita"], assignees=[under_test.bot]
+        )
+
+    asked, assigned = under_test.repository.people_on(opened.number)
+    assert (asked, assigned) == ({"wanda", "rita"}, {"wanda", under_test.bot})
+
+
+async def test_a_name_that_nobody_has_keeps_nobody_else_out(under_test: ForgeUnderTest) -> None:
+    people = ("nobody-has-this", "wanda", "acme/no-such-team")
+    opened = await propose(under_test, reviewers=people, assignees=people[:2])
+    other = await propose(under_test, "pilotfish/other")
+
+    await under_test.forge.ask_people(other.number, reviewers=people, assignees=people[:2])
+
+    for number in (opened.number, other.number):
+        assert under_test.repository.people_on(number) == ({"wanda"}, {"wanda"})
+        assert (await under_test.forge.proposal(number)).state is State.OPEN
 
 
 # merging
