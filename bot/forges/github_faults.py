@@ -20,8 +20,9 @@ from bot.telemetry import shown
 if TYPE_CHECKING:
     from bot.forges.sync_door import Reply
 
-_FORBIDDEN, _TOO_MANY = 403, 429
+_OK, _FORBIDDEN, _TOO_MANY = 200, 403, 429
 _LIMIT_WORDS = ("rate limit", "please wait a few minutes", "retry your request again later")
+_LIMIT_TYPES = frozenset({"RATE_LIMIT", "RATE_LIMITED"})  # GraphQL's, of today and of before
 _MOVED_WORDS = ("head branch was modified", "head sha", "expectedheadoid")
 ACTIONS_FIX = (
     'Turn on "Allow GitHub Actions to create and approve pull requests" in the settings under '
@@ -38,15 +39,24 @@ class GraphqlRefusal(RefusedError):
 
 
 def is_limit(reply: Reply) -> bool:
-    """Return whether an answer is a primary or secondary rate limit."""
+    """Return whether an answer is a primary or secondary rate limit.
+
+    GraphQL tells it with status 200, a secondary one by its message alone.
+    """
     if reply.status == _TOO_MANY:
         return True
     if reply.status == _FORBIDDEN:
-        words = reply.text.lower()
-        return bool(reply.header("retry-after")) or any(one in words for one in _LIMIT_WORDS)
-    return '"RATE_LIMITED"' in reply.text and any(
-        isinstance(one, dict) and one.get("type") == "RATE_LIMITED" for one in _errors(reply)
+        return bool(reply.header("retry-after")) or _speaks_of_limits(reply.text)
+    return reply.status == _OK and any(
+        isinstance(one, dict)
+        and (one.get("type") in _LIMIT_TYPES or _speaks_of_limits(str(one.get("message"))))
+        for one in _errors(reply)
     )
+
+
+def _speaks_of_limits(text: str) -> bool:
+    words = text.lower()
+    return any(one in words for one in _LIMIT_WORDS)
 
 
 def message_of(reply: Reply) -> str:
@@ -65,6 +75,8 @@ def _object(reply: Reply) -> dict[str, object]:
 
 
 def _errors(reply: Reply) -> list[object]:
+    if '"errors"' not in reply.text:
+        return []  # pages of a listing are not read twice
     found = _object(reply).get("errors")
     return found if isinstance(found, list) else []
 

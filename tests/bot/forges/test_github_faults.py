@@ -114,6 +114,8 @@ def test_any_body_can_be_refused_with(text: str) -> None:
         (reply(403, "no", headers={"retry-after": "60"}), True),
         (reply(403, "Resource not accessible by integration"), False),
         (reply(200, errors=[{"type": "RATE_LIMITED", "message": "no"}]), True),
+        (reply(200, errors=[{"type": "RATE_LIMIT", "message": "no"}]), True),
+        (reply(200, errors=[{"message": "You have exceeded a secondary rate limit."}]), True),
         (reply(200, errors=[{"type": "NOT_FOUND", "message": '"RATE_LIMITED"'}]), False),
         (reply(200, title='"RATE_LIMITED"'), False),
     ],
