@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from bot.config.nodes import read_documents
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -187,8 +188,7 @@ def read_remembered(text: bytes | None) -> Remembered:
     if not text:
         return Remembered()
     try:
-        if len(text) > _MAX_BYTES:
-            raise ValueError("it is too large")  # noqa: TRY301  # told like any other damage
+        read_documents(text, max_bytes=_MAX_BYTES)  # its depth kills a loader written in C
         loaded = yaml.load(text, Loader=yaml.CSafeLoader)  # a safe loader
         return _read(loaded)
     except (yaml.YAMLError, ValueError, KeyError, TypeError, AttributeError) as fault:

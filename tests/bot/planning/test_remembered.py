@@ -109,6 +109,7 @@ def test_nothing_there_is_an_empty_memory(text: bytes | None) -> None:
         b"\xff\xfe\x00",
         b"version: 1\nholds: !!python/object:os.system []",
         b"a: 1\n" * 300_000,
+        b"version: 1\nholds: " + b"[" * 100_000,
     ],
 )
 def test_a_damaged_file_is_refused_and_named(text: bytes) -> None:
