@@ -137,7 +137,7 @@ class GitHubSession:
             else:
                 new = read_rows(reply.text, place=place)
             found += new
-            if len(new) < PAGE:
+            if not _more(reply, len(new)):
                 return found, True
         return found, False
 
@@ -197,6 +197,11 @@ class GitHubSession:
 
         key = self._auth.private_key.reveal() if self._auth.private_key else ""
         return app_token(self._auth.app_id, key, now=self._clock.now())
+
+
+def _more(reply: Reply, count: int) -> bool:
+    """Return whether there is a next page: GitHub leaves out of a page what we may not see."""
+    return count >= PAGE or 'rel="next"' in reply.header("link")
 
 
 def api_url_of(host_url: str) -> str:

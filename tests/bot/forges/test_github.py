@@ -689,6 +689,18 @@ async def test_a_listing_holds_all_that_are_open_and_says_what_it_left_out(
     assert not long.complete
 
 
+async def test_a_page_from_which_github_left_something_out_is_not_the_last(
+    situation: Situation,
+) -> None:
+    for number in range(101):
+        situation.repository.open_pull(f"no {number}", branch=BRANCH, by=situation.writer)
+    situation.host.faults.change(lambda found: found[1:], "GET", "/pulls$")
+
+    found = await situation.forge().listing()
+
+    assert len(found.proposals) == 100
+
+
 async def test_a_fork_with_the_same_branch_is_not_our_repository(situation: Situation) -> None:
     fork = situation.host.fork(situation.repository, by=situation.host.create_account("otto"))
     fork.push({"x": b"y"}, branch=BRANCH, by=fork.owner)
