@@ -14,7 +14,7 @@ import json
 from typing import TYPE_CHECKING
 
 from bot.planning.markdown import one_line, unnoticed_value
-from bot.planning.remembered import ChangeRecord, read_change
+from bot.planning.remembered import ChangeRecord, read_change, read_record
 from policies.reference import InvalidReference, parse_repository
 
 if TYPE_CHECKING:
@@ -129,9 +129,9 @@ def read_trailers_of_ours(
     try:
         for name, value in found:
             if name == PROPOSAL_TRAILER:
-                key = str(json.loads(value))
+                key = str(read_record(value))
             elif name == CHANGE_TRAILER:
-                changes.add(read_change(json.loads(value)))
+                changes.add(read_change(read_record(value)))
             elif name == PLAN_TRAILER:
                 digest = value.strip()
     except (ValueError, KeyError, TypeError):
@@ -152,7 +152,7 @@ def recorded_changes(message: str) -> frozenset[ChangeRecord]:
         if not colon or name != CHANGE_TRAILER:
             continue
         try:
-            changes.add(read_change(json.loads(value)))
+            changes.add(read_change(read_record(value)))
         except (ValueError, KeyError, TypeError):
             continue
     return frozenset(changes)

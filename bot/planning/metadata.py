@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bot.planning.remembered import ChangeRecord, read_change
+from bot.planning.remembered import ChangeRecord, read_change, read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION = 1
+ASKED_PEOPLE = "people"  # in `told`: reviewers and assignees were asked, once
 _START, _END = "<!-- pilotfish:metadata ", " -->"
 _NOTICE_START, _NOTICE_END = "<!-- pilotfish:notice -->", "<!-- /pilotfish:notice -->"
 _NOTICE = re.compile(f"{re.escape(_NOTICE_START)}.*?{re.escape(_NOTICE_END)}", re.DOTALL)
@@ -79,11 +80,11 @@ def read_metadata(body: str) -> Metadata | None:
     if not found:
         return None
     try:
-        row = json.loads(found[-1])
-        if row.get("version") != VERSION:
+        row = read_record(found[-1])
+        if not isinstance(row, dict) or row.get("version") != VERSION:
             return None
         return _read(row)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -104,7 +105,7 @@ def _read(row: Mapping[str, object]) -> Metadata:
         base=str(row["base"]),
         branch=str(row["branch"]),
         head=str(row["head"]),
-        changes=frozenset(read_change(one) for one in _list(row.get("changes"))),  # type: ignore[arg-type]  # what is no mapping raises TypeError
+        changes=frozenset(read_change(one) for one in _list(row.get("changes"))),
         generation=str(row.get("generation", "")),
         pushed=tuple(_time(one) for one in _list(row.get("pushed"))),
         labels=tuple(str(one) for one in _list(row.get("labels"))),

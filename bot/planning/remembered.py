@@ -9,6 +9,7 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -271,8 +272,25 @@ def _read_changes(row: dict[str, object]) -> tuple[ChangeRecord, ...]:
     return tuple(read_change(one) for one in _rows(row.get("changes")))
 
 
-def read_change(row: dict[str, object]) -> ChangeRecord:
-    """Return the change that a trailer or a note holds; raises `KeyError` or `ValueError`."""
+def read_record(text: str) -> object:
+    """Return the JSON of a trailer, a body or a note that anybody may have written.
+
+    Raises:
+        ValueError: It is none, it nests without end, or it holds half a character, which no
+            text of ours could repeat.
+    """
+    try:
+        found: object = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as fault:
+        raise ValueError("it nests too deep") from fault
+    return found
+
+
+def read_change(row: object) -> ChangeRecord:
+    """Return the change of a trailer or a note; raises `KeyError`, `TypeError` or `ValueError`."""
+    if not isinstance(row, dict):
+        raise TypeError("a change is a mapping")
     return ChangeRecord(
         file=str(row["file"]),
         line=int(str(row["line"])),

@@ -94,6 +94,8 @@ def test_an_edited_trailer_is_not_ours(number: int) -> None:
         [("Pilotfish-Change", "[]")],
         [("Pilotfish-Change", "{}")],
         [("Pilotfish-Change", '{"file": "a", "line": "x", "policy": "", "from": "", "to": ""}')],
+        [("Pilotfish-Proposal", "[" * 50_000)],
+        [("Pilotfish-Change", '{"a":' * 50_000)],
         [("Signed-off-by", "Kim <kim@example.test>")],
     ],
 )
@@ -111,3 +113,4 @@ def test_a_squash_keeps_what_its_messages_recorded() -> None:
 
 def test_a_damaged_record_in_a_message_counts_for_nothing() -> None:
     assert recorded_changes("x\n\nPilotfish-Change: {\nPilotfish-Change: []\n") == frozenset()
+    assert recorded_changes(f"x\n\nPilotfish-Change: {'[' * 50_000}\n") == frozenset()
