@@ -4,14 +4,17 @@ It is a hint and no proof: a proposal is ours when the forge says that we opened
 is a commit of ours (`product.md` 10.9). `head` is the commit that we pushed, `changes` what it
 changes, `generation` a digest of all that the body shows, so that the body is written only when
 that changed. `closed_why` is written before we close, so that any other close is a person's.
+Many changes are packed, so that three hundred leave room for what people read.
 
 Pure: no I/O, no clock, no logging.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -27,6 +30,8 @@ _START, _END = "<!-- pilotfish:metadata ", " -->"
 _NOTICE_START, _NOTICE_END = "<!-- pilotfish:notice -->", "<!-- /pilotfish:notice -->"
 _NOTICE = re.compile(f"{re.escape(_NOTICE_START)}.*?{re.escape(_NOTICE_END)}", re.DOTALL)
 _FOUND = re.compile(re.escape(_START) + r"([^\n]*?)" + re.escape(_END))
+_PLAIN_CHARS = 4_000  # of changes that stay readable; more are packed; arbitrary
+_MOST_UNPACKED_BYTES = 4 << 20  # a body packs far less; bounds what a forged one can cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,8 @@ class Metadata:
 
 def write_metadata(metadata: Metadata) -> str:
     """Return the comment; nothing in it can end it early."""
+    changes = [one.as_json() for one in sorted(metadata.changes)]
+    plain = json.dumps(changes, ensure_ascii=True, separators=(",", ":"))
     row = {
         "version": VERSION,
         "key": metadata.key,
@@ -60,7 +67,7 @@ def write_metadata(metadata: Metadata) -> str:
         "branch": metadata.branch,
         "head": metadata.head,
         "generation": metadata.generation,
-        "changes": [one.as_json() for one in sorted(metadata.changes)],
+        "changes": changes if len(plain) <= _PLAIN_CHARS else _packed(plain),
         "pushed": [moment.isoformat() for moment in metadata.pushed],
         "labels": list(metadata.labels),
         "closed": metadata.closed_why,
@@ -105,7 +112,7 @@ def _read(row: Mapping[str, object]) -> Metadata:
         base=str(row["base"]),
         branch=str(row["branch"]),
         head=str(row["head"]),
-        changes=frozenset(read_change(one) for one in _list(row.get("changes"))),
+        changes=frozenset(read_change(one) for one in _changes(row.get("changes"))),
         generation=str(row.get("generation", "")),
         pushed=tuple(_time(one) for one in _list(row.get("pushed"))),
         labels=tuple(str(one) for one in _list(row.get("labels"))),
@@ -113,6 +120,24 @@ def _read(row: Mapping[str, object]) -> Metadata:
         automerge=str(row.get("automerge", "")),
         told=tuple(str(one) for one in _list(row.get("told"))),
     )
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+
+
+def _changes(found: object) -> list[object]:
+    """Return the rows of changes, which may be packed; raises `ValueError` or `TypeError`."""
+    if not isinstance(found, str):
+        return _list(found)
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(base64.b64decode(found, validate=True), _MOST_UNPACKED_BYTES)
+    except zlib.error as fault:
+        raise ValueError("it is not packed as ours are") from fault
+    if not unpacker.eof:
+        raise ValueError("it is cut, or too large")
+    return _list(read_record(text.decode("ascii")))
 
 
 def _list(found: object) -> list[object]:

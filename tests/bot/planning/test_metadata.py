@@ -1,5 +1,8 @@
 """What a body says to the next run: read again whatever its values hold, harmless when damaged."""
 
+import base64
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +29,10 @@ def recorded(*changes: ChangeRecord, key: str = "web") -> Metadata:
     return Metadata(
         key=key, base="main", branch="pilotfish/web", head="a1", changes=frozenset(changes)
     )
+
+
+def packed(text: bytes) -> str:
+    return base64.b64encode(zlib.compress(text)).decode()
 
 
 @given(TEXTS, st.lists(CHANGES, max_size=3), TEXTS)
@@ -55,6 +62,11 @@ def test_whatever_its_values_hold_it_is_one_comment_that_is_read_again(
         START + ',"changes":[{"file":"a"}]} -->',
         START + ',"pushed":["yesterday"]} -->',
         START + ',"told":"edited"} -->',
+        START + ',"changes":"no base64"} -->',
+        START + f',"changes":"{packed(b"no list")}"}} -->',
+        START + f',"changes":"{packed(b"[]")[:8]}"}} -->',
+        START + f',"changes":"{base64.b64encode(b"[]").decode()}"}} -->',
+        START + f',"changes":"{packed(b"[" + b" " * (8 << 20) + b"]")}"}} -->',
     ],
 )
 def test_a_damaged_comment_says_nothing(text: str) -> None:
@@ -70,3 +82,21 @@ def test_a_newer_one_takes_the_place_of_every_other() -> None:
     assert again.count("pilotfish:metadata") == 1
     assert "One." not in again
     assert read_metadata(again) == new
+
+
+def test_three_hundred_changes_take_a_small_part_of_a_body() -> None:
+    changes = [
+        ChangeRecord(
+            file=f"clusters/prod-eu-1/apps/service-{n:03}/deployment.yaml",
+            line=n + 12,
+            policy=f"ghcr.io/acme-platform/service-{n:03}",
+            old=f"1.4.{n}",
+            new=f"1.5.{n * 7}",
+        )
+        for n in range(300)
+    ]
+    text = write_metadata(recorded(*changes))
+
+    assert len(text) < 10_000
+    assert "--" not in text.removeprefix("<!--").removesuffix("-->")
+    assert read_metadata(text) == recorded(*changes)
