@@ -36,6 +36,7 @@ _CONCLUSIONS = {
     "stale": CheckState.FAILED,
 }
 _UNFINISHED = frozenset({"queued", "in_progress", "waiting", "requested", "pending"})
+_DROPPED = frozenset({"cancelled", "stale"})  # for the sake of a newer run, where there is one
 _WORST = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
 
 
@@ -139,13 +140,24 @@ def read_check_run(row: Row) -> Check:
 
 
 def newest_runs(rows: Iterable[Row]) -> list[Check]:
-    """Return the newest check run of each name."""
-    newest: dict[str, Row] = {}
+    """Return the check runs that count: the newest of each name in each suite.
+
+    Each run of a workflow is a suite, and two workflows may name their jobs alike. An older run
+    that was cancelled counts for nothing beside a newer one of its name.
+    """
+    newest: dict[tuple[str, int], Row] = {}
+    last: dict[str, int] = {}
     for row in rows:
-        name = row.text("name")
-        if name not in newest or row.number("id") > newest[name].number("id"):
-            newest[name] = row
-    return [read_check_run(row) for row in newest.values()]
+        suite = row.row_or_none("check_suite")
+        key = (row.text("name"), suite.number("id") if suite is not None else 0)
+        if key not in newest or row.number("id") > newest[key].number("id"):
+            newest[key] = row
+        last[key[0]] = max(last.get(key[0], 0), row.number("id"))
+    return [
+        read_check_run(row)
+        for (name, _), row in newest.items()
+        if row.number("id") == last[name] or row.text_or_none("conclusion") not in _DROPPED
+    ]
 
 
 def joined(checks: Iterable[Check]) -> tuple[Check, ...]:

@@ -56,7 +56,7 @@ class GitDocuments(PlaceDocuments):
                 "annotations_url": f"{url}/annotations",
             },
             "name": run.context,
-            "check_suite": {"id": run.id},
+            "check_suite": {"id": run.suite},
             "app": None,
             "pull_requests": [],
         }

@@ -241,8 +241,12 @@ class GitHubRepository(StandingRepository):
         description: str = "",
         target_url: str | None = None,
         run: bool = False,
+        suite: int = 1,
     ) -> Status:
-        """Put a status on a commit, or with `run` a check run whose conclusion is `state`."""
+        """Put a status on a commit, or with `run` a check run whose conclusion is `state`.
+
+        `suite` is the run of a workflow that a check run belongs to.
+        """
         with self._acting() as now:
             made = Status(
                 id=self.host.next_id(),
@@ -253,6 +257,7 @@ class GitHubRepository(StandingRepository):
                 created=now,
                 target_url=target_url,
                 run=run,
+                suite=suite,
             )
             self.statuses.setdefault(self.bare.head(commit), []).append(made)
             self.settle()

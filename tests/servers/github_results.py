@@ -81,7 +81,7 @@ def list_check_runs(call: Call) -> Answer:
     repository, commit = call.repository, commit_of(call, call.parameters["ref"])
     runs = [each for each in repository.statuses.get(commit, []) if each.run]
     if call.request.query.get("filter", "latest") == "latest":
-        runs = list({each.context: each for each in runs}.values())
+        runs = list({(each.context, each.suite): each for each in runs}.values())
     rows = [call.host.documents.check_run(repository, commit, each) for each in runs]
     return call.page_of(rows, wrap="check_runs")
 

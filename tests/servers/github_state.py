@@ -187,7 +187,7 @@ class Pull(Issue):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """A commit status, or with `run` a check run in the words of a status."""
+    """A commit status, or with `run` a check run of a `suite` in the words of a status."""
 
     id: int
     context: str
@@ -197,6 +197,7 @@ class Status:
     created: datetime
     target_url: str | None = None
     run: bool = False
+    suite: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -730,6 +730,27 @@ async def test_checks_come_from_statuses_and_runs(situation: Situation) -> None:
     }
 
 
+async def test_jobs_of_one_name_in_two_workflows_both_count(situation: Situation) -> None:
+    set_status = situation.repository.set_status
+    set_status(BRANCH, "build", "failure", run=True, suite=1)
+    set_status(BRANCH, "build", "success", run=True, suite=2)
+
+    (found,) = await situation.forge().checks(situation.head)
+
+    assert found.state is CheckState.FAILED
+
+
+async def test_a_run_that_a_newer_one_cancelled_does_not_count(situation: Situation) -> None:
+    set_status = situation.repository.set_status
+    set_status(BRANCH, "build", "cancelled", run=True, suite=1)
+    set_status(BRANCH, "build", "success", run=True, suite=2)
+    set_status(BRANCH, "lint", "cancelled", run=True, suite=2)
+
+    found = {one.name: one.state for one in await situation.forge().checks(situation.head)}
+
+    assert found == {"build": CheckState.PASSED, "lint": CheckState.FAILED}
+
+
 async def test_an_approval_of_an_older_head_does_not_count(situation: Situation) -> None:
     forge = situation.forge()
     opened = await propose(forge)
