@@ -43,6 +43,8 @@ _WANTED = {
     "statuses": "write",
     "checks": "read",
     "metadata": "read",
+    "actions": "write",  # a workflow is started on branches whose push starts none
+    "workflows": "write",  # no push may change a workflow without, and images stand in them too
 }
 _FIRST_ERROR = 300
 _KEPT_MASKED = 2  # the token before the last may still be good for minutes

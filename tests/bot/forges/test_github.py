@@ -260,6 +260,19 @@ async def test_an_app_acts_by_a_token_for_one_repository(situation: Situation) -
     }
 
 
+async def test_an_apps_token_may_start_workflows_and_change_their_files(
+    situation: Situation,
+) -> None:
+    situation.repository.workflows.append("ci.yml")
+    forge = situation.forge_of(situation.app(actions="write", workflows="write"))
+
+    await forge.start_workflow("ci.yml", BRANCH)
+
+    made = situation.host.tokens[await forge.git_token()]
+    assert made.permissions is not None
+    assert made.permissions["workflows"] == "write"
+
+
 async def test_an_app_asks_for_no_more_than_it_was_granted(situation: Situation) -> None:
     app = situation.host.create_app(permissions={"contents": "read", "metadata": "read"})
     forge = situation.forge_of(app)
