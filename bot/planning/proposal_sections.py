@@ -15,7 +15,7 @@ from bot.planning.controls import CONTROLS, HEADING
 from bot.planning.foreign_markdown import cut, harmless
 from bot.planning.markdown import code, html_text, link, plain
 from bot.planning.message import short_name
-from bot.planning.proposal_cuts import detail, note
+from bot.planning.proposal_cuts import detail, fit, note
 from bot.planning.proposal_rows import shown_digest
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _OTHERS = 5  # tags that were not chosen, as many as a reviewer reads
 _NOTE_CHARS = 2_000  # of one release; its link has the rest; arbitrary
 _NOTES = 10  # releases of one image that are shown; arbitrary
+_NAMED = 6  # images that one line names
+_NOTES_SHARE = 6  # headings of notes may take one part in so many of the body
 _DIGEST = re.compile(r"\bsha(?:256|512):[0-9a-f]{64,128}\b")
 FIRST_SIGHT = "to have been seen"  # how a wait begins whose end moves with the clock
 
@@ -43,7 +45,7 @@ def fixed_until(held: HeldTag) -> str:
 def why(rows: Sequence[Row], facts: ProposalFacts) -> list[str]:
     """Return by which policy each version was chosen, what was not, and what waits."""
     chosen = [row for row in rows if not row.is_repository]
-    left_out = [f"- Left out, as a person closed it before: {code(one)}" for one in facts.ignored]
+    left_out = _left_out(facts.ignored)
     if len(chosen) == 1:
         inside = _why_one(chosen[0], facts)
         return ["### Why this version", *inside, *left_out, ""]
@@ -57,6 +59,13 @@ def why(rows: Sequence[Row], facts: ProposalFacts) -> list[str]:
     waits = f"; {waiting} better {'waits' if waiting == 1 else 'wait'}" if waiting else ""
     summary = f"Policy, candidates and what was not chosen, for each of {len(chosen)}{waits}"
     return ["### Why these versions", *detail(summary, lines), *left_out, ""]
+
+
+def _left_out(ignored: Sequence[str]) -> list[str]:
+    if len(ignored) > _OTHERS:
+        summary = f"{len(ignored)} are left out, as a person closed them before"
+        return ["", *detail(summary, [f"- {code(one)}" for one in ignored])]
+    return [f"- Left out, as a person closed it before: {code(one)}" for one in ignored]
 
 
 def _why_one(row: Row, facts: ProposalFacts) -> list[str]:
@@ -149,10 +158,23 @@ def release_notes(facts: ProposalFacts) -> list[str]:
     for one in facts.notes:
         if one.notes:
             shared.setdefault(one.notes, []).append(one)
-    for several in shared.values():
-        lines += _notes_of(several)
-    lines += [_nothing_found(one) for one in facts.notes if not one.notes]
-    return [*lines, ""]
+    lines += _with_room([_notes_of(several) for several in shared.values()], facts)
+    nothing = [_nothing_found(one) for one in facts.notes if not one.notes]
+    if len(nothing) > _OTHERS:
+        return [*lines, *detail(f"Nothing was found for {len(nothing)} images", nothing), ""]
+    return [*lines, *nothing, ""]
+
+
+def _with_room(blocks: Sequence[list[str]], facts: ProposalFacts) -> list[str]:
+    """Return the blocks whose headings fit, which are never cut, and the count of the others."""
+    room = facts.max_chars // _NOTES_SHARE
+    lines: list[str] = []
+    for number, block in enumerate(blocks):
+        room -= len(fit("\n".join(block), 0))
+        if room < 0:
+            return [*lines, f"*{len(blocks) - number} more are left out: there is no room here.*"]
+        lines += block
+    return lines
 
 
 def _nothing_found(one: NotesOf) -> str:
@@ -173,7 +195,7 @@ def _links_of(one: NotesOf) -> str:
 def _notes_of(several: Sequence[NotesOf]) -> list[str]:
     """Return the notes of one image, or of several that are released together."""
     one = several[0]
-    names = ", ".join(dict.fromkeys(html_text(short_name(each.image)) for each in several))
+    names = _some(list(dict.fromkeys(html_text(short_name(each.image)) for each in several)))
     shown = one.notes[:_NOTES]
     versions = ", ".join(html_text(note.version) for note in shown[:_OTHERS])
     more = f" and {len(one.notes) - _OTHERS} more" if len(one.notes) > _OTHERS else ""
@@ -186,6 +208,11 @@ def _notes_of(several: Sequence[NotesOf]) -> list[str]:
     if len(one.notes) > len(shown):
         lines += [f"{len(one.notes) - len(shown)} older releases are not shown.", ""]
     return [*lines, "</details>", ""]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _release_heading(release: ReleaseNote) -> str:
@@ -236,7 +263,7 @@ def _closing(rows: Sequence[Row], facts: ProposalFacts) -> str:
         exactly = f"{digest}{plain(one.name)} {code(one.new)}"
     majors = sorted({row.name for row in rows if row.update_type == "major"})
     if majors:
-        more = f", nor is another tag of this major of {plain(', '.join(majors))}"
+        more = f", nor is another tag of this major of {_some([plain(one) for one in majors])}"
     else:
         more = "; something newer is"
     if facts.controls:

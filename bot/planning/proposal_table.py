@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PLACES = 5  # lines of files that a row shows; the difference has all
 _FOLDERS = 2  # folders that the first sentence names; of more it names what they share
 _NAMED = 6  # images that the first sentence names
+_WARNED = 20  # warnings that are read; more are counted
 _ARROW = "\u00a0→\u00a0"  # these two keep a narrow cell from breaking a move or a date
 _HYPHEN = "\u2011"
 _SHARE = 2  # the table may take one part in so many of the body
@@ -121,7 +122,8 @@ def warnings(rows: Sequence[Row]) -> list[str]:
         return []
     if len(said) == 1:
         return ["> [!WARNING]", f"> {said[0]}", ""]
-    return ["> [!WARNING]", *(f"> - {one}" for one in said), ""]
+    more = [f"> - and {len(said) - _WARNED} more"] if len(said) > _WARNED else []
+    return ["> [!WARNING]", *(f"> - {one}" for one in said[:_WARNED]), *more, ""]
 
 
 def table(rows: Sequence[Row], facts: ProposalFacts) -> list[str]:
