@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.update.report import Report
 
 _DONE, _ERROR, _DIFFERS = 0, 1, 3
+_STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 _SECRETS = (
     "PILOTFISH_FORGE_TOKEN",
     "PILOTFISH_GITHUB_APP_PRIVATE_KEY",
@@ -94,15 +95,25 @@ def _learn(secret: str) -> None:
 
 @contextmanager
 def _no_commands(word: str) -> Iterator[None]:
-    """Have the runner read no commands in what is printed inside, until it sees `word`."""
-    if word:
-        print(f"::stop-commands::{word}", flush=True)
+    """Have the runner read no commands in what is printed inside, until it sees `word`.
+
+    A runner takes the two streams as they come, errors first: what goes to standard error joins
+    the other one, so that none of it is read before the first word or after the last.
+    """
+    if not word:
+        yield
+        return
+    sys.stderr.flush()
+    print(f"::stop-commands::{word}", flush=True)
+    apart = os.dup(_STANDARD_ERROR)
+    os.dup2(_STANDARD_OUTPUT, _STANDARD_ERROR)
     try:
         yield
     finally:
         sys.stderr.flush()
-        if word:
-            print(f"::{word}::", flush=True)
+        print(f"::{word}::", flush=True)
+        os.dup2(apart, _STANDARD_ERROR)
+        os.close(apart)
 
 
 def _told(display: Display) -> Told:
