@@ -1,9 +1,9 @@
 """Which forge credential a command uses: what was configured, then what the environment holds.
 
 `PILOTFISH_FORGE_TOKEN`, else `GITHUB_TOKEN`, `GITLAB_TOKEN` or `GITEA_TOKEN` by the forge's kind
-(`product.md` 3.2); in a GitLab job its own token last. A GitHub App is named by
-`PILOTFISH_GITHUB_APP_ID` and `PILOTFISH_GITHUB_APP_PRIVATE_KEY`. In a CI job the server that the
-job runs for is known to be of its kind.
+(`product.md` 3.2); in a GitLab job its own token last, for the server of that job alone. A
+GitHub App is named by `PILOTFISH_GITHUB_APP_ID` and `PILOTFISH_GITHUB_APP_PRIVATE_KEY`. In a CI
+job the server that the job runs for is known to be of its kind.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def kinds_around() -> dict[str, str]:
 
 
 def _host(address: str) -> str:
-    return address.partition("://")[2].partition("/")[0]
+    return address.partition("://")[2].partition("/")[0].lower()
 
 
 def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) -> ForgeCredential:
@@ -67,6 +67,6 @@ def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) 
         if os.environ.get(name):
             return ForgeCredential(token=Secret(os.environ[name]), ca=ca)
     job = os.environ.get("CI_JOB_TOKEN", "")
-    if kind == "gitlab" and job:
+    if job and kind == "gitlab" and kinds_around().get(place.host.lower()) == "gitlab":
         return ForgeCredential(token=Secret(job), job=True, ca=ca)
     return ForgeCredential(ca=ca)
