@@ -129,9 +129,9 @@ class UpdateRule:
 
     `paths` are relative to the repository, empty for all of it. `branch` is the base, empty
     for the remote's default branch; `push_branch` the branch that `deliver: branch` writes,
-    empty for one named after the update. `reviewers` are asked where a person is to merge;
-    `owner/team` is a team. `namespace` limits Flux markers to one namespace,
-    `None` admits every policy that the configuration knows.
+    empty for one named after the update. `reviewers` are asked, and `assignees` assigned, where
+    a person is to merge; `owner/team` is a team of reviewers. `namespace` limits Flux markers
+    to one namespace, `None` admits every policy that the configuration knows.
     """
 
     name: str = DEFAULT_UPDATE
@@ -141,6 +141,7 @@ class UpdateRule:
     labels: tuple[str, ...] = ()
     automerge: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reviewers: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
     digests: DigestRefreshes = field(default_factory=DigestRefreshes)
     schedule: Schedule | None = None
     branch: str = ""

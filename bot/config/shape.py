@@ -236,6 +236,7 @@ class UpdateShape(Shape):
     reviewers: list[str] = Field(
         [], description="Who is asked to review where a person is to merge; owner/team for a team."
     )
+    assignees: list[str] = Field([], description="Who is assigned where a person is to merge.")
     schedule: ScheduleShape | None = Field(None, description="When proposals may be opened.")
     commit: CommitShape | None = Field(None, description="Author and message for this update.")
     suspend: bool = Field(False, description="Whether this update stands still.")

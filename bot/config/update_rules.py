@@ -118,7 +118,8 @@ def _read_one(
             if automerge is not None
             else {}
         ),
-        reviewers=tuple(typed.reviewers) if typed else (),
+        reviewers=_read_people(node.get("reviewers"), faults, teams=True),
+        assignees=_read_people(node.get("assignees"), faults, teams=False),
         digests=_read_digests(node.get("digests"), faults),
         schedule=read_schedule(node.get("schedule"), faults),
         branch=faults.read(node.get("branch"), read_branch) or "",
@@ -143,6 +144,24 @@ def _read_paths(section: Node | None, faults: Faults) -> tuple[str, ...]:
     found = [faults.read(item, read_path) for item in (section.items if section else [])]
     paths = tuple(dict.fromkeys(path for path in found if path is not None))
     return () if "" in paths else paths
+
+
+def _read_people(section: Node | None, faults: Faults, *, teams: bool) -> tuple[str, ...]:
+    """Return logins as the forge writes them; a mention's sign is taken off."""
+    found: list[str] = []
+    for item in section.items if section else []:
+        if item.kind is not Kind.SCALAR:
+            continue  # the shape told of it
+        login = item.text.removeprefix("@")
+        if not login:
+            faults.add(item.place, "nobody is named here", "Write a login")
+        elif "/" in login and not teams:
+            faults.add(
+                item.place, f"{login!r} is a team, and people alone are assigned", "Name a person"
+            )
+        else:
+            found.append(login)
+    return tuple(dict.fromkeys(found))
 
 
 def read_schedule(section: Node | None, faults: Faults) -> Schedule | None:

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from bot.config.model import UpdateRule
 from bot.errors import ConflictError, ProductError, UnavailableError
 from bot.forges.forge import (
     AlreadyOpenError,
@@ -24,7 +25,7 @@ from bot.git.names import Sha
 from bot.git.trailers import with_trailers
 from bot.planning.markdown import plain
 from bot.planning.message import trailers
-from bot.planning.metadata import Metadata, with_notice, with_replaced
+from bot.planning.metadata import ASKED_PEOPLE, Metadata, with_notice, with_replaced
 from bot.planning.proposal_text import (
     ProposalFacts,
     body,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3600
+_NOBODY = UpdateRule()  # asks and assigns nobody
 LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
 STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
@@ -210,6 +212,9 @@ class Proposer:
             if found is None:
                 raise
         await self.forge.edit(found.number, title=text.title, body=text.body)
+        await self.forge.ask_people(
+            found.number, reviewers=text.reviewers, assignees=text.assignees
+        )
         return found
 
     async def _look_up(self, branch: str, *, patient: bool) -> Proposal | None:
@@ -301,11 +306,16 @@ class Proposer:
             told=before.told if before else (),
         )
         shown = body(planned, replace(facts, notes=await self.notes_of(planned)))
+        asks = step.operation is Operation.OPENED and not self.merges_alone(step.branch)
+        people = planned.update if asks else _NOBODY
+        if people.reviewers or people.assignees:
+            metadata = replace(metadata, told=(*metadata.told, ASKED_PEOPLE))
         prefix = self.writing.prefix(planned.update)
         heading = title(planned, prefix=prefix)[: self.forge.abilities.max_title_chars]
         whole = with_metadata(shown, metadata, max_chars=facts.max_chars)
-        reviewers = () if self.merges_alone(step.branch) else planned.update.reviewers
-        return Text(title=heading, body=whole, labels=names, reviewers=reviewers), metadata
+        text = Text(title=heading, body=whole, labels=names)
+        text = replace(text, reviewers=people.reviewers, assignees=people.assignees)
+        return text, metadata
 
     def _automerge(self, step: Step, before: Metadata | None, head: str) -> str:
         """Return what is recorded of merging by itself: it belongs to one head."""

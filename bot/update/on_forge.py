@@ -15,7 +15,6 @@ from bot.proposals.automerge import (
     Circumstance,
     Verdict,
     is_approved,
-    is_asked,
     may_merge,
     merges_taken_back,
 )
@@ -30,7 +29,7 @@ from bot.proposals.standing import (
     with_commits,
 )
 from bot.proposals.wishes import Wishes
-from bot.update.automerging import Candidate, merge_by_itself
+from bot.update.automerging import candidates_of, merge_by_itself
 from bot.update.dashboard import write_dashboard
 from bot.update.requests import Requests, answer_requests, read_requests
 
@@ -261,28 +260,11 @@ class Desk:
 
     async def merge_what_may(self, outcomes: Sequence[Outcome]) -> list[Problem]:
         """Merge, or have merged, what may be; at most one of a base is merged by us in a run."""
-        candidates: list[Candidate] = []
-        for one in [*opened_or_open(outcomes), *_left(outcomes)]:
-            known = self.known.open.get(one.step.branch)
-            verdict = self.shared.verdicts.get(one.step.branch)
-            if one.step.operation is Operation.LEFT:
-                verdict = Verdict(allowed=False, reason="Somebody else changed it.")
-            asked = known is not None and is_asked(known.metadata)
-            if verdict is None or not (verdict.allowed or asked):
-                continue
-            candidates.append(
-                Candidate(
-                    number=one.number,
-                    head=one.head,
-                    base=self.base,
-                    verdict=verdict,
-                    planned=one.step.planned,
-                    known=known,
-                )
-            )
-        done = await merge_by_itself(self.forge, candidates)
+        found = candidates_of(outcomes, self.known, self.shared.verdicts, base=self.base)
+        done = await merge_by_itself(self.forge, found)
         words = {"asked": done.asked, "cancelled": done.cancelled, "merged": done.merged}
         for one in outcomes:
+            one.rewritten = one.rewritten or one.number in done.people
             for word, numbers in words.items():
                 if one.number and one.number in numbers:
                     one.automerge = word
@@ -359,20 +341,3 @@ async def bring_dashboard_up_to_date(door: ForgeDoor, report: Report) -> None:
         forge, report, door.shared.dashboard, verdicts=door.shared.verdicts, wishes=wishes
     )
     report.problems += problems
-
-
-def _left(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return those that a person changed: a forge that was told to merge them is told not to."""
-    return [one for one in outcomes if one.number and one.step.operation is Operation.LEFT]
-
-
-def opened_or_open(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return the outcomes whose proposal is open now and as planned."""
-    return [
-        one
-        for one in outcomes
-        if one.number
-        and one.problem is None
-        and one.step.operation
-        in {Operation.OPENED, Operation.REFRESHED, Operation.UNCHANGED, Operation.WAITING}
-    ]

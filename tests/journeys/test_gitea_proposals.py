@@ -326,18 +326,46 @@ def test_what_needs_no_forge_goes_on_without_one(make: MakeFleet) -> None:
     assert "pilotfish/web-shop-web" not in fleet.face.made.branches()
 
 
-def test_reviewers_are_asked_where_a_person_is_to_merge(make: MakeFleet) -> None:
-    fleet = make(
-        "updates:\n  - {name: prod, reviewers: [wanda], automerge: {patch: after-checks}}\n"
-    )
+PEOPLE = (
+    "updates:\n  - name: prod\n    reviewers: [wanda]\n    assignees: [wanda, nobody-has-this]\n"
+    "    automerge: {patch: after-checks}\n"
+)
+ASKED: tuple[set[str], set[str]] = ({"wanda"}, {"wanda"})
+NOBODY: tuple[set[str], set[str]] = (set(), set())
+
+
+def people(fleet: ForgeFleet) -> dict[str, tuple[set[str], set[str]]]:
+    """Return who is asked and assigned, by the image of each open proposal."""
+    return {one["title"].split()[1]: fleet.face.people_on(one["number"]) for one in fleet.pulls()}
+
+
+def test_people_are_asked_where_a_person_is_to_merge(make: MakeFleet) -> None:
+    fleet = make(PEOPLE)
     fleet.publish("1.1.0")
     fleet.publish("1.0.1", name="api")
     fleet.go()
-    asked = {
-        one["title"].split()[1]: [each["login"] for each in one["requested_reviewers"] or []]
-        for one in fleet.pulls()
-    }
-    assert asked == {"web": ["wanda"], "api": []}
+    assert people(fleet) == {"web": ASKED, "api": NOBODY}
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_people_are_asked_once_the_checks_of_what_merges_alone_failed(
+    make: MakeFleet, required: bool
+) -> None:
+    fleet = make(PEOPLE)
+    if required:
+        fleet.face.protect("main", checks=["ci/test"])
+    fleet.publish("1.0.1")
+    fleet.go()
+    head = fleet.pull()["head"]["sha"]
+    fleet.face.set_check(head, "ci/test", CheckState.PENDING)
+    fleet.go()
+    assert people(fleet) == {"web": NOBODY}
+    fleet.face.set_check(head, "ci/test", CheckState.FAILED)
+    assert "1 text rewritten" in fleet.run("run").out
+    assert people(fleet) == {"web": ASKED}
+    before = fleet.state()
+    assert "nothing was written" in fleet.run("run").out
+    assert fleet.state() == before
 
 
 def test_titles_and_subjects_begin_as_configured(make: MakeFleet) -> None:

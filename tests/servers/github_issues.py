@@ -135,9 +135,10 @@ def add_assignees(call: Call) -> Answer:
     issue = call.issue
     for login in call.body.get("assignees", []):
         account = call.host.account(login)
-        may = account is not None and call.repository.may(account, "triage")
-        if may and account not in issue.assigned and len(issue.assigned) < _MAX_ASSIGNED:
-            issue.assigned.append(account)  # others are left out without a word
+        if account is None or not call.repository.may(account, "triage"):
+            continue  # left out without a word
+        if account not in issue.assigned and len(issue.assigned) < _MAX_ASSIGNED:
+            issue.assigned.append(account)
     return Answer(body=call.host.documents.issue(issue), status=201)
 
 

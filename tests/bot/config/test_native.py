@@ -120,6 +120,22 @@ def test_updates_say_where_how_and_when() -> None:
     assert prod.where == ".pilotfish.yaml:31"
 
 
+def test_people_of_an_update_are_logins_with_or_without_the_sign() -> None:
+    (prod,) = read(
+        "updates:\n"
+        "- {name: prod, reviewers: ['@wanda', acme/platform, wanda], assignees: ['@otto']}\n"
+    ).updates
+
+    assert (prod.reviewers, prod.assignees) == (("wanda", "acme/platform"), ("otto",))
+
+
+def test_a_team_cannot_be_assigned() -> None:
+    (fault,) = faults("updates:\n- {name: prod, assignees: [otto, acme/platform]}\n")
+
+    assert "is a team" in fault.message
+    assert fault.line == 2
+
+
 def test_registries_know_where_their_secrets_are() -> None:
     (settings_,) = read(EXAMPLE).registries
 

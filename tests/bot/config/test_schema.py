@@ -54,6 +54,8 @@ updates:
     deliver: pull-request
     group: {front: [web]}
     labels: [images]
+    reviewers: [acme/platform]
+    assignees: [otto]
     automerge: {patch: after-checks}
     schedule: {within: "Mon-Fri 08:00-17:00", timezone: Europe/Berlin}
 forge: {kind: gitea, url: "https://git.example.org", token: {env: FORGE_TOKEN}}

@@ -7,12 +7,17 @@ from dataclasses import replace
 import pytest
 
 from bot.forges.forge import CheckState, State
+from bot.planning.plan import PlannedProposal
 from bot.proposals.automerge import Circumstance, Verdict, is_asked, may_merge
 from bot.proposals.standing import Known
 from bot.update.automerging import Candidate, Merges, merge_by_itself
 from tests.bot.update.forge_stage import Stage, plan_of
 
 ALLOWED = plan_of("updates:\n  - {name: all, automerge: {minor: after-checks}}\n")
+WITH_PEOPLE = plan_of(
+    "updates:\n"
+    "  - {name: all, automerge: {minor: after-checks}, reviewers: [wanda], assignees: [wanda]}\n"
+)
 BY_BOT = Verdict(allowed=True, how="bot")
 BY_FORGE = Verdict(allowed=True, how="forge")
 NOT = Verdict(allowed=False)
@@ -41,10 +46,13 @@ async def eventually(found: Callable[[], Awaitable[bool]], seconds: float = 20.0
     return True
 
 
-async def done(stage: Stage, known: Known, verdict: Verdict) -> tuple[Merges, int]:
+async def done(
+    stage: Stage, known: Known, verdict: Verdict, planned: PlannedProposal = ALLOWED
+) -> tuple[Merges, int]:
     """Do what a verdict says; return what was done and how many requests it took."""
     before = stage.forge.requests
-    merges = await merge_by_itself(stage.forge, [candidate(known, verdict)])
+    one = replace(candidate(known, verdict), planned=planned)
+    merges = await merge_by_itself(stage.forge, [one])
     return merges, stage.forge.requests - before
 
 
@@ -139,3 +147,40 @@ async def test_what_the_base_refuses_is_told_and_stays_open(stage: Stage) -> Non
     assert merges.merged == []
     assert len(merges.problems) == 1
     assert (await stage.forge.proposal(known.proposal.number)).state is State.OPEN
+
+
+# Who is to look at it
+
+
+@pytest.mark.parametrize("verdict", [BY_BOT, BY_FORGE])
+async def test_people_are_asked_once_and_only_after_a_check_failed(
+    stage: Stage, verdict: Verdict
+) -> None:
+    stage.people.protect("main", checks=["ci"])
+    known = await stage.propose(WITH_PEOPLE)
+    number, head = known.proposal.number, known.proposal.head
+    await done(stage, known, verdict, WITH_PEOPLE)
+    known = await stage.known(number)
+    merges, requests = await done(stage, known, verdict, WITH_PEOPLE)
+    assert (merges, requests <= 2) == (Merges(), True)
+    assert stage.people.people_on(number) == (set(), set())
+    stage.people.set_check(head, "ci", CheckState.FAILED)
+    merges, _ = await done(stage, known, verdict, WITH_PEOPLE)
+    assert merges.people == [number]
+    assert stage.people.people_on(number) == ({"wanda"}, {"wanda"})
+    merges, _ = await done(stage, await stage.known(number), verdict, WITH_PEOPLE)
+    assert merges == Merges()
+
+
+async def test_what_may_be_merged_alone_no_more_gets_its_people(stage: Stage) -> None:
+    known = await stage.propose(WITH_PEOPLE)
+    number = known.proposal.number
+    merges, _ = await done(stage, known, NOT, WITH_PEOPLE)
+    assert merges.people == [number]
+    assert stage.people.people_on(number) == ({"wanda"}, {"wanda"})
+    assert await done(stage, await stage.known(number), NOT, WITH_PEOPLE) == (Merges(), 0)
+
+
+async def test_what_asks_for_nobody_takes_no_request_for_it(stage: Stage) -> None:
+    known = await stage.propose(ALLOWED)
+    assert await done(stage, known, NOT) == (Merges(), 0)
