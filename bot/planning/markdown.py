@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 ZERO_WIDTH = "\u200b"
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _PUNCTUATION = re.compile(r"([\\`*_\[\]#|~])")
 # After each of these a zero-width space is put.
@@ -27,12 +28,14 @@ _NOTED = re.compile(
     r"|pilotfish(?=[:-])"
     r"|<(?=!--)"
     r"|\[(?=\s*(?:skip|ci\b|no\b|actions\b|wip\b))"
+    r"|\[(?=(?:issue|work\\?_item|epic|vulnerability|feature\\?_flag|wiki\\?_page|contact):)"
     r"|\bskip(?=-checks)"
     r"|\*\*\*no(?=_ci)"
     r"|:/(?=/\S{1,300}/(?:issues|pulls?|merge_requests|work_items|discussions|commits?)/\w)",
     re.IGNORECASE,
 )
 _TICKET = re.compile(r"\b(?!(?:CVE|GHSA|UTF|SHA|ISO|RFC)-)[A-Z][A-Z0-9_]+-(?=\d)")
+_LINKED = re.compile(r":(?=//)|\bwww(?=\.)", re.IGNORECASE)
 _DIGEST_SIGN = re.compile(r"@\u200b(?=sha(?:256|512):[0-9a-f])")
 _BACKTICKS = re.compile(r"`+")
 _AS_NAMES = str.maketrans(
@@ -82,7 +85,7 @@ def plain(value: str) -> str:
     """Return `value` as text on one line, in a table or outside of one."""
     escaped = _PUNCTUATION.sub(r"\\\1", one_line(value))
     safe = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return unnoticed(safe).replace("://", f":{ZERO_WIDTH}//")
+    return _unlinked(unnoticed(safe))
 
 
 def html_text(value: str) -> str:
@@ -90,8 +93,12 @@ def html_text(value: str) -> str:
 
     Signs are named and not numbered, because `&#91;` holds a reference for whoever reads it raw.
     """
-    silent = unnoticed(one_line(value)).replace("://", f":{ZERO_WIDTH}//")
-    return silent.translate(_AS_NAMES)
+    return _unlinked(unnoticed(one_line(value))).translate(_AS_NAMES)
+
+
+def _unlinked(value: str) -> str:
+    """Return `value` such that no forge makes a link of an address in it."""
+    return _LINKED.sub(lambda found: found[0] + ZERO_WIDTH, value)
 
 
 def code(value: str, *, in_table: bool = False) -> str:

@@ -19,7 +19,7 @@ _FRAGMENTS = [
     "https://gitlab.example.org/a/b/-/issues/3", "[a](javascript:b)", "[a](https://example.org)",
     "[![a](b)](https://example.org/x)", "[skip ci]", "[ci skip]", "skip", " ci]", "\u200b",
     "\u202e", "Pilotfish-Change: {}", "Pilotfish-Plan: x", "word", "*", "**", "_",
-    "\x00", "é", "\u2028",
+    "\x00", "é", "\u2028", "[issue:3]", "[work_item:", "\u061c",
 ]  # fmt: skip
 NASTY = st.lists(st.sampled_from(_FRAGMENTS), max_size=12).map("".join) | st.text(max_size=40)
 """Texts of signs that mean something to a forge, in any order."""
@@ -31,6 +31,7 @@ _RAW = {
     "our trailer": re.compile(r"pilotfish-[a-z]+:", re.IGNORECASE),
     "box": re.compile(r"^\s*(?:>\s*)*(?:[-+*]|\d+[.)])\s+\[[ xX]\](?:\s|$)", re.MULTILINE),
     "command": re.compile(r"^/[A-Za-z]", re.MULTILINE),
+    "reference in brackets": re.compile(r"\[(?:issue|work_item):", re.IGNORECASE),
     "no pipeline": re.compile(r"\[(?:skip|ci|no)[ -]", re.IGNORECASE),
     "mention": re.compile(r"@(?!sha256:)\w"),
     "reference": re.compile(r"(?:(?<![\w&])|(?<=\w))[#!](?=\d)|\bGH-\d"),
@@ -39,6 +40,7 @@ _RAW = {
 _DRAWN = {
     "mention": re.compile(r"@\w"),
     "reference": re.compile(r"[#!]\d|\bGH-\d", re.IGNORECASE),
+    "reference in brackets": re.compile(r"\[(?:issue|work_item):", re.IGNORECASE),
     "closing": re.compile(r"\b(?:clos|fix|resolv)\w*:?\s+(?:[\w/.-]+)?#\d", re.IGNORECASE),
     "issue": re.compile(r"https?://[^\s]*/(?:issues|pull|commit|merge_requests)/\w"),
 }

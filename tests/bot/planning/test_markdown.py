@@ -1,11 +1,26 @@
 """Foreign values in our Markdown: shown as they are, and found by nobody."""
 
+import html
+import re
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.planning.markdown import address, code, link, plain, short_address
+from bot.planning.foreign_markdown import harmless
+from bot.planning.markdown import (
+    ZERO_WIDTH,
+    address,
+    code,
+    html_text,
+    link,
+    one_line,
+    plain,
+    short_address,
+    without_unseen,
+)
 from tests.bot.planning.signs import NASTY, seen, signs_in
 from tests.bot.planning.situations import ONE
 
@@ -41,6 +56,28 @@ def test_a_value_in_a_table_stays_in_its_cell(one: str, other: str) -> None:
 def test_no_text_of_any_kind_is_refused(value: str) -> None:
     for shown in (plain(value), code(value), code(value, in_table=True), link("x", value)):
         assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\u061c", "\u200f", "\u202e", "\u2067", "\u180e", "\u3164", "\U000e0041", "\ufeff", "\xad"],
+)
+def test_what_is_not_seen_or_turns_text_round_is_left_out(sign: str) -> None:
+    assert one_line(f"1.2{sign}.0") == without_unseen(f"1.2{sign}.0") == "1.2.0"
+
+
+@pytest.mark.parametrize("shown", [plain, html_text])
+@pytest.mark.parametrize("value", ["www.example.org/x", "WWW.example.org", "ftp://example.org"])
+def test_an_address_in_a_text_is_no_link(shown: Callable[[str], str], value: str) -> None:
+    assert not re.search(r"://|www\.", shown(value), re.IGNORECASE)
+    assert shown(value).replace(ZERO_WIDTH, "") == value
+
+
+@pytest.mark.parametrize("shown", [plain, html_text, code, harmless])
+@pytest.mark.parametrize("value", ["[issue:12]", "[work_item:acme/web]", "[EPIC:3]"])
+def test_a_reference_in_brackets_is_none(shown: Callable[[str], str], value: str) -> None:
+    drawn = html.unescape(shown(value)).replace("\\", "").strip("`")
+    assert drawn == f"[{ZERO_WIDTH}{value[1:]}"
 
 
 def test_a_digest_can_be_copied() -> None:
