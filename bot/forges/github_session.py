@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError
 from bot.forges.answers import NotUnderstoodError, Row, read_row, read_rows
+from bot.forges.github_address import api_url_of
 from bot.forges.github_auth import Credential, GitHubAuth
 from bot.forges.github_faults import fault_of, graphql_fault, is_limit
 from bot.forges.sync_door import Ask, Gate, Reply, SyncDoor
@@ -202,14 +203,3 @@ class GitHubSession:
 def _more(reply: Reply, count: int) -> bool:
     """Return whether there is a next page: GitHub leaves out of a page what we may not see."""
     return count >= PAGE or 'rel="next"' in reply.header("link")
-
-
-def api_url_of(host_url: str) -> str:
-    """Return where a host's API is: github.com, a tenant of ghe.com, or an Enterprise host."""
-    parts = urllib.parse.urlsplit(host_url)
-    host = (parts.hostname or "").lower()
-    if host in {"github.com", "www.github.com"}:
-        return "https://api.github.com"
-    if host.endswith(".ghe.com"):
-        return f"https://api.{host.removeprefix('api.')}"
-    return f"{host_url.rstrip('/')}/api/v3"

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
+from bot.forges.github_address import api_url_of
+
 _MAX_ADDRESS = 500  # characters of a label that is read at all
 _SEGMENT = re.compile(r"(?!\.+$)[A-Za-z0-9_.+~-]{1,100}")
 _MOST_SEGMENTS = 21  # GitLab nests groups twenty deep
@@ -84,7 +86,9 @@ def server_of(kind: str, url: str) -> Server | None:
     for known in PUBLIC:
         if known.kind == kind and web.lower() == known.web:
             return known
-    ends = {"github": "/api/v3", "gitlab": "/api/v4", "gitea": "/api/v1"}
+    if kind == "github":
+        return Server(kind=kind, web=web, api=api_url_of(web))
+    ends = {"gitlab": "/api/v4", "gitea": "/api/v1"}
     return Server(kind=kind, web=web, api=web + ends[kind]) if kind in ends else None
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError
+from bot.forges.github_address import TENANTS
 from bot.git.remote_url import Transport, parse_remote_url
 
 if TYPE_CHECKING:
@@ -104,5 +105,7 @@ def kind_of_host(host: str) -> str:
     name = host.lower().partition(":")[0]
     if name in _KIND_BY_HOST:
         return _KIND_BY_HOST[name]
+    if name.endswith(TENANTS):
+        return "github"
     first, _, rest = name.partition(".")
     return first if first in _KINDS and rest else ""

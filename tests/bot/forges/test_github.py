@@ -33,7 +33,7 @@ from bot.forges.forge import (
     Text,
 )
 from bot.forges.github import GitHubAuth, GitHubForge, open_github
-from bot.forges.github_session import api_url_of
+from bot.forges.github_address import api_url_of
 from bot.forges.sync_door import Gate
 from bot.telemetry import redact
 from tests.bot.forges.harness import START_FILES

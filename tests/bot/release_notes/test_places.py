@@ -147,6 +147,24 @@ def test_a_forge_without_releases_is_no_server() -> None:
     assert server_of("github", "https://github.com/") == PUBLIC[0]
 
 
+@pytest.mark.parametrize(
+    ("kind", "web", "api"),
+    [
+        ("github", "https://acme.ghe.com", "https://api.acme.ghe.com"),
+        ("github", "https://git.acme.example", "https://git.acme.example/api/v3"),
+        ("gitlab", "https://acme.example/gitlab", "https://acme.example/gitlab/api/v4"),
+        ("forgejo", "https://acme.example/git", "https://acme.example/git/api/v1"),
+    ],
+)
+def test_each_kind_of_forge_has_its_api_in_a_place_of_its_own(
+    kind: str, web: str, api: str
+) -> None:
+    found = server_of(kind, web)
+
+    assert found is not None
+    assert found.api == api
+
+
 def test_owner_and_name_are_the_ends_of_the_path() -> None:
     place = Place(server=PUBLIC[1], path="acme/tools/api")
 

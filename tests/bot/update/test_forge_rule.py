@@ -31,6 +31,7 @@ def test_a_file_path_is_plain_git_by_itself(url: str) -> None:
             "ssh://git@ssh.github.com:443/acme/fleet.git",
             ("github", "https://github.com", "acme/fleet"),
         ),
+        ("", "git@acme.ghe.com:a/fleet.git", ("github", "https://acme.ghe.com", "a/fleet")),
         (
             "",
             "https://gitlab.acme.example/a/b/fleet",
