@@ -44,6 +44,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:+-]{0,254}")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}")
 _GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SPAN = re.compile(r"[0-9]{1,6}[mhdw]")
+_END = re.compile(_SPAN.pattern + r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.Z+-]{1,20})?")
 _OF_OTHERS = {("hold", "cancel"), ("approve", "cancel"), ("approve", "no-issue")}
 
 
@@ -96,9 +97,7 @@ def parse(comment: str) -> Command | BadCommand | None:
         return None
     if len(line) > _MAX_LINE_CHARS:
         return BadCommand(word=word, why=f"it is longer than {_MAX_LINE_CHARS} characters")
-    if "<!--" in line or any(
-        unicodedata.category(char) in _UNSEEN for char in line if char != "\t"
-    ):
+    if _hides_something(line):
         return BadCommand(word=word, why="it holds something that is not seen")
     return _read("unhold" if word == "resume" else word, rest)
 
@@ -141,6 +140,8 @@ def _read_hold(rest: list[str]) -> Command | BadCommand:
             what = "a date" if rest[0] == "until" else "a span such as 30d"
             return BadCommand(word="hold", why=f"{what} must follow {rest[0]!r}")
         until, rest = given, rest[2:]
+    elif rest and _END.fullmatch(rest[0]):
+        until, rest = rest[0], rest[1:]
     reason = " ".join(rest)[:_MAX_REASON_CHARS]
     return Command(
         word="hold", image=image, version=version, level=level, until=until, reason=reason

@@ -35,6 +35,15 @@ from bot.proposals.commands import (
             "/hold web@1.2.0 slow",
             Command(word="hold", image="web", version="1.2.0", reason="slow"),
         ),
+        (
+            "/hold web@1.2.0 30d breaks login",
+            Command(word="hold", image="web", version="1.2.0", until="30d", reason="breaks login"),
+        ),
+        (
+            "/hold major web 2027-01-31",
+            Command(word="hold", level="major", image="web", until="2027-01-31"),
+        ),
+        ("/hold web 30 days", Command(word="hold", image="web", reason="30 days")),
         ("/hold for 30d", Command(word="hold", until="30d")),
         ("/hold major web", Command(word="hold", level="major", image="web")),
         ("/hold minor", Command(word="hold", level="minor")),
