@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.planning.markdown import code
+from policies.comparison import update_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +34,7 @@ def edited_by_person(word: str) -> str:
 
 def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
     """Say what a close recorded and how to undo it."""
-    rows = sorted({f"- {code(one.new)} for {code(one.policy)}" for one in changes})
+    rows = sorted({_refused(one) for one in changes})
     shown = rows[:_MOST_ROWS]
     if len(rows) > len(shown):
         shown.append(f"- and {len(rows) - len(shown)} more")
@@ -44,6 +45,17 @@ def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
         f"Something newer is. To take it back, reopen this {word}, or comment `/unhold IMAGE` on "
         "an open one (`pilotfish unhold` does the same).\n"
     )
+
+
+def _refused(change: ChangeRecord) -> str:
+    """Return what one change's close refuses: of a major, every tag (`peers.md` 3.4)."""
+    major = update_type(_tag_of(change.old), _tag_of(change.new)) == "major"
+    more = ", nor another tag of this major" if major else ""
+    return f"- {code(change.new)} for {code(change.policy)}{more}"
+
+
+def _tag_of(value: str) -> str:
+    return value.partition("@")[0].rpartition(":")[2]
 
 
 def approved_then_refreshed(old: str, new: str, *, head: str) -> str:

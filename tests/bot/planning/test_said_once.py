@@ -40,6 +40,21 @@ def test_who_approved_reads_what_it_was_and_is() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("acme/web:1.4.2", "acme/web:2.0.0", ", nor another tag of this major"),
+        ("1.4.2@sha256:" + "a" * 64, "2.0.0@sha256:" + "b" * 64, ", nor another tag of this major"),
+        ("localhost:5000/web:1.4.2", "localhost:5000/web:1.5.0", ""),
+        ("sha256:" + "1" * 64, "sha256:" + "2" * 64, ""),
+        ("", "2.0.0", ""),
+    ],
+)
+def test_a_close_of_a_major_says_that_it_refuses_all_of_it(old: str, new: str, said: str) -> None:
+    change = ChangeRecord(file="a.yaml", line=1, policy="web", old=old, new=new)
+    assert f"\n- `{new}` for `web`{said}\n" in closed_by_person([change], "pull request")
+
+
 @settings(max_examples=50)
 @given(NASTY, NASTY)
 def test_no_foreign_word_acts_in_a_comment(one: str, other: str) -> None:
