@@ -27,6 +27,8 @@ class Kind(Enum):
     """What happened; the value is the log's constant message."""
 
     PROPOSAL_OPENED = "proposal opened"
+    PROPOSAL_PUSHED = "proposal pushed"
+    PROPOSAL_MERGED = "proposal merged"
     PROPOSAL_REFRESHED = "proposal refreshed"
     PROPOSAL_CLOSED = "proposal closed"
     PROPOSAL_UNCHANGED = "proposal unchanged"

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from bot.update.report import Report
 
 _DONE, _ERROR, _PARTLY = 0, 1, 4
-_SHOWN = {
-    Operation.OPENED,
-    Operation.REFRESHED,
-    Operation.CLOSED,
-    Operation.UNCHANGED,
+_TOLD_AS = {  # the four words of the JSON's `operation`; `state` is exact
+    Operation.OPENED: "opened",
+    Operation.REFRESHED: "refreshed",
+    Operation.CLOSED: "closed",
+    Operation.MERGED: "closed",
 }
+_AT_A_COMMIT = {*_TOLD_AS, Operation.PUSHED, Operation.UNCHANGED}
 
 
 def exit_code(report: Report) -> int:
@@ -67,7 +68,7 @@ def _proposal(outcome: Outcome) -> dict[str, object]:
         "url": outcome.url,
         "number": outcome.number or None,
         "branch": step.branch,
-        "operation": (step.operation if step.operation in _SHOWN else Operation.UNCHANGED).value,
+        "operation": _TOLD_AS.get(step.operation, "unchanged"),
         "state": step.operation.value,
         "reason": step.reason,
         "head": outcome.head or None,
@@ -140,7 +141,7 @@ def _show_deliveries(report: Report, display: Display, *, dry_run: bool) -> None
             (
                 one.step.branch,
                 _operation(one, dry_run=dry_run),
-                one.url or (one.head[:10] if not dry_run and one.step.operation in _SHOWN else ""),
+                one.url or _commit(one, dry_run=dry_run),
                 one.step.reason,
             )
             for one in report.steps
@@ -154,14 +155,15 @@ def _show_deliveries(report: Report, display: Display, *, dry_run: bool) -> None
         print(f"{'would edit' if dry_run else 'edited'} {file}")
 
 
+def _commit(outcome: Outcome, *, dry_run: bool) -> str:
+    return outcome.head[:10] if not dry_run and outcome.step.operation in _AT_A_COMMIT else ""
+
+
 def _operation(outcome: Outcome, *, dry_run: bool) -> str:
     word = outcome.step.operation.value
     if outcome.problem is not None:
         return "failed"
-    return f"to be {word}" if dry_run and outcome.step.operation in _WRITES else word
-
-
-_WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
+    return f"to be {word}" if dry_run and outcome.step.operation.writes else word
 
 
 def sentence(report: Report, *, dry_run: bool) -> str:
@@ -192,6 +194,10 @@ def _what_became(report: Report, *, dry_run: bool) -> str:
         _counted(done.count(operation), f"proposal{{}} {operation.value}")
         for operation in (Operation.OPENED, Operation.REFRESHED, Operation.CLOSED)
     ]
+    parts += [
+        _counted(done.count(Operation.PUSHED), "branch{} pushed for checks"),
+        _counted(done.count(Operation.MERGED), "branch{} merged quietly"),
+    ]
     told = [one for one in report.steps if one.problem is None]
     parts += [
         _counted(sum(one.rewritten for one in told), "text{} rewritten"),
@@ -208,4 +214,5 @@ def _what_became(report: Report, *, dry_run: bool) -> str:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what.format('s' if count != 1 else '')}" if count else ""
+    plural = "es" if what.startswith("branch") else "s"
+    return f"{count} {what.format(plural if count != 1 else '')}" if count else ""

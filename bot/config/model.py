@@ -88,6 +88,14 @@ class RegistrySettings:
     token_hosts: tuple[str, ...] = ()
 
 
+class Opening(Enum):
+    """When a proposal is opened: see `bot/proposals/openings.py`."""
+
+    IMMEDIATE = "immediate"
+    AFTER_CHECKS = "after-checks"
+    APPROVAL = "approval"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When proposals may be opened: `within` as written (`Mon-Fri 08:00-17:00`), in `timezone`."""
@@ -138,6 +146,7 @@ class UpdateRule:
     paths: tuple[str, ...] = ()
     deliver: Delivery = Delivery.PULL_REQUEST
     group: Grouping = field(default_factory=Grouping)
+    open: Opening = Opening.IMMEDIATE
     labels: tuple[str, ...] = ()
     automerge: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reviewers: tuple[str, ...] = ()

@@ -152,6 +152,7 @@ def _read_sections(
     namespace = faults.read(root.get("namespace"), read_namespace) or DEFAULT_NAMESPACE
     defaults = read_defaults(root, faults)
     policies = read_policies(root, faults, namespace=namespace, defaults=defaults)
+    _check_approvals(root, shape, faults)
     section = root.get("policies")
     written = {entry.key for entry in section.entries} if section is not None else set()
     return Config(
@@ -169,6 +170,20 @@ def _read_sections(
         namespace=namespace,
         source=(faults.file,),
     )
+
+
+def _check_approvals(root: Node, shape: FileShape | None, faults: Faults) -> None:
+    """Note an update that waits for approvals where there is no place to give one."""
+    if shape is None or (shape.dashboard and (shape.forge is None or shape.forge.kind != "plain")):
+        return
+    updates = root.get("updates")
+    for node in updates.items if updates is not None else []:
+        if node.kind is Kind.MAPPING and node.string("open") == "approval":
+            faults.add(
+                node.key_place("open"),
+                "nobody could approve: approvals are given on the dashboard of a forge",
+                "Write `dashboard: true`, or `open: immediate`",
+            )
 
 
 def read_forge(section: Node | None, faults: Faults, *, folder: Path) -> ForgeSettings:

@@ -193,11 +193,14 @@ class CommitShape(Shape):
     sign: SignShape | None = Field(None, description="With which key commits are signed.")
 
 
-AutomergeWhen = Literal["never", "after-checks"]
+AutomergeWhen = Literal["never", "after-checks", "quiet"]
 
 
 class AutomergeShape(Shape):
-    """Which types of update merge without a person."""
+    """Which types of update merge without a person: once their checks passed, or quietly.
+
+    `quiet` merges the branch and opens a proposal only where a check failed or none reported.
+    """
 
     major: AutomergeWhen = Field("never", description="A new major version.")
     minor: AutomergeWhen = Field("never", description="A new minor version.")
@@ -227,6 +230,11 @@ class UpdateShape(Shape):
     push_branch: str | None = Field(None, description="The branch that `deliver: branch` writes.")
     group: Annotated[object, WithJsonSchema(_GROUP)] = Field(
         None, description="What shares a proposal: policy, all, type, or named lists of policies."
+    )
+    open: Literal["immediate", "after-checks", "approval"] = Field(
+        "immediate",
+        description="When a proposal is opened: at once, once the checks on its branch ended, "
+        "or once a person approved it on the dashboard.",
     )
     labels: list[str] = Field([], description="Labels of the proposals.")
     automerge: AutomergeShape | None = Field(None, description="What merges without a person.")

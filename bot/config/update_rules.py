@@ -16,6 +16,7 @@ from bot.config.model import (
     Delivery,
     DigestRefreshes,
     Grouping,
+    Opening,
     Schedule,
     SigningSettings,
     UpdateRule,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bot.config.shape import FileShape, UpdateShape
 
 _DELIVERIES = {delivery.value: delivery for delivery in Delivery}
+_OPENINGS = {opening.value: opening for opening in Opening}
 _TYPES = ("major", "minor", "patch", "digest", "other")
 
 
@@ -112,6 +114,7 @@ def _read_one(
         paths=_read_paths(node.get("paths"), faults),
         deliver=deliver,
         group=_read_group(node.get("group"), faults, policies=policies),
+        open=_read_opening(node, deliver, faults),
         labels=tuple(typed.labels) if typed else (),
         automerge=MappingProxyType(
             {key: automerge.string(key) for key in _TYPES if automerge.get(key)}
@@ -128,6 +131,17 @@ def _read_one(
         commit=read_commit(node.get("commit"), faults),
         where=f"{faults.file}:{node.place[0]}",
     )
+
+
+def _read_opening(node: Node, deliver: Delivery, faults: Faults) -> Opening:
+    written = node.string("open")
+    if written and deliver is not Delivery.PULL_REQUEST:
+        faults.add(
+            node.key_place("open"),
+            f"open has no meaning with `deliver: {deliver.value}`",
+            "Write `deliver: pull-request`, or remove open",
+        )
+    return _OPENINGS.get(written, Opening.IMMEDIATE)
 
 
 def _read_digests(section: Node | None, faults: Faults) -> DigestRefreshes:

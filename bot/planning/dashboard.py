@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from bot.planning.markdown import code, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bot.planning.plan import HeldTag
     from bot.planning.remembered import HoldRecord
@@ -26,7 +26,7 @@ TITLE = "Pilotfish dashboard"
 _MOST_LINES = (10_000, 200, 100, 50, 20, 10, 5, 2, 0)  # lines of a section, until all fits
 _BY_FIRST_SIGHT = "to have been seen"  # such a moment moves with every look
 _BOX = re.compile(
-    r"^- \[(?P<tick>[ xX])\] <!-- pilotfish:(?P<what>approve-all|approve|unhold)"
+    r"^- \[(?P<tick>[ xX])\] <!-- pilotfish:(?P<what>open-all|open|approve|unhold)"
     r"(?: (?P<first>[^\s]+))?(?: (?P<second>[^\s]+))? -->"
 )
 
@@ -35,15 +35,16 @@ _BOX = re.compile(
 class Entry:
     """A proposal on the board: its branch, title, where it is shown, and why it stands so.
 
-    `may_approve`: a person may let it be merged by itself, or be the next one. Reasons are
-    whole clauses of ours; the title is foreign text.
+    `box` is what a tick before it means: `approve` lets it be merged by itself, `open` lets it
+    be opened, or be the next one; empty for no box. Reasons are whole clauses of ours; the
+    title is foreign text.
     """
 
     branch: str
     title: str
     link: str = ""
     reason: str = ""
-    may_approve: bool = False
+    box: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,8 @@ class FieldRow:
 class Board:
     """Everything that the dashboard shows.
 
-    `ticked` are the branches whose approval was ticked here and still waits.
+    `checked` are those whose branch waits for its checks, `ticked` the branches that were ticked
+    to be opened and still wait.
     """
 
     place: str
@@ -69,6 +71,7 @@ class Board:
     needs_approval: tuple[Entry, ...] = ()
     limited: tuple[Entry, ...] = ()
     scheduled: tuple[Entry, ...] = ()
+    checked: tuple[Entry, ...] = ()
     edited: tuple[Entry, ...] = ()
     ignored: tuple[Entry, ...] = ()
     errors: tuple[str, ...] = ()
@@ -83,27 +86,33 @@ class Boxes:
     """What is ticked on the dashboard: branches, all of them, and holds by policy and tag."""
 
     approve: frozenset[str] = frozenset()
-    approve_all: bool = False
+    open: frozenset[str] = frozenset()
+    open_all: bool = False
     unhold: frozenset[tuple[str, str]] = frozenset()
 
 
 def ticked_on_dashboard(body: str) -> Boxes:
     """Return the boxes that a person ticked."""
-    approve: set[str] = set()
+    branches: dict[str, set[str]] = {"approve": set(), "open": set()}
     unhold: set[tuple[str, str]] = set()
-    approve_all = False
+    open_all = False
     for line in body.splitlines():
         box = _BOX.match(line)
         if box is None or box["tick"] == " ":
             continue
         first, second = unquote(box["first"] or ""), unquote(box["second"] or "")
-        if box["what"] == "approve-all":
-            approve_all = True
-        elif box["what"] == "approve" and first:
-            approve.add(first)
+        if box["what"] == "open-all":
+            open_all = True
         elif box["what"] == "unhold" and first:
             unhold.add((first, second))
-    return Boxes(approve=frozenset(approve), approve_all=approve_all, unhold=frozenset(unhold))
+        elif first:
+            branches[box["what"]].add(first)
+    return Boxes(
+        approve=frozenset(branches["approve"]),
+        open=frozenset(branches["open"]),
+        open_all=open_all,
+        unhold=frozenset(unhold),
+    )
 
 
 def dashboard_text(board: Board, *, max_chars: int) -> str:
@@ -135,6 +144,7 @@ def _counts(board: Board) -> str:
         (len(board.needs_approval), "need an approval"),
         (len(board.limited), "wait for their turn"),
         (len(board.scheduled), "wait for their schedule"),
+        (len(board.checked), "wait for their checks"),
         (len(board.edited), "edited by a person"),
         (len(board.ignored), "closed by a person"),
         (len({(one.policy, one.tag) for one in board.held}), "held"),
@@ -147,29 +157,32 @@ def _counts(board: Board) -> str:
 
 
 def _sections(board: Board) -> Iterable[tuple[str, str, list[str]]]:
-    waiting = [*board.limited, *board.scheduled]
-    all_of_them = [_box("approve-all", (), ticked=False) + "Approve all that wait below"]
-    turn = "A tick makes it the next one; the limits and the schedule still count."
     merge = f"A tick lets the {board.word} be merged by itself once its checks have passed."
     yield "Open", merge, [_line(one, board) for one in board.open]
-    yield "Needs an approval", "", [_line(one, board) for one in board.needs_approval]
-    yield (
-        "Waits for its turn",
-        turn,
-        (all_of_them if len(waiting) > 1 and board.limited else [])
-        + [_line(one, board) for one in board.limited],
-    )
-    yield (
-        "Waits for its schedule",
-        turn,
-        (all_of_them if len(waiting) > 1 and not board.limited else [])
-        + [_line(one, board) for one in board.scheduled],
-    )
+    yield from _waiting(board)
+    yield "Waits for its checks", "", [_line(one, board) for one in board.checked]
     yield "Edited by a person", "", [_line(one, board) for one in board.edited]
     yield "Closed by a person", "", [_line(one, board) for one in board.ignored]
     yield "Errors", "", [f"- {plain(one)}" for one in board.errors]
     yield "Held by people", "A tick lifts it.", [_hold_line(one) for one in _sorted(board.holds)]
     yield "Held back", "", list(dict.fromkeys(_held_line(one) for one in board.held))
+
+
+def _waiting(board: Board) -> Iterator[tuple[str, str, list[str]]]:
+    """Return the sections that a tick moves on; the first one also has the box for them all."""
+    turn = "A tick makes it the next one; the limits and the schedule still count."
+    sections = (
+        ("Needs an approval", "A tick lets it be opened.", board.needs_approval),
+        ("Waits for its turn", turn, board.limited),
+        ("Waits for its schedule", turn, board.scheduled),
+    )
+    several = sum(len(entries) for _, _, entries in sections) > 1
+    all_of_them = _box("open-all", (), ticked=False) + "Approve all that wait below"
+    for title, says, entries in sections:
+        lines = [_line(one, board) for one in entries]
+        if several and lines:
+            lines, several = [all_of_them, *lines], False
+        yield title, says, lines
 
 
 def _sorted(holds: Iterable[HoldRecord]) -> list[HoldRecord]:
@@ -192,8 +205,9 @@ def _box(what: str, names: Iterable[str], *, ticked: bool) -> str:
 
 def _line(one: Entry, board: Board) -> str:
     start = "- "
-    if one.may_approve:
-        start = _box("approve", (one.branch,), ticked=one.branch in board.ticked)
+    if one.box:
+        ticked = one.box == "open" and one.branch in board.ticked
+        start = _box(one.box, (one.branch,), ticked=ticked)
     named = f"{one.link} " if one.link else ""
     reason = f": {plain(one.reason)}" if one.reason else ""
     return f"{start}{named}{plain(one.title)}{reason}"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bot.proposals.standing import Known
 
 AFTER_CHECKS = "after-checks"
+QUIET = "quiet"  # by its branch alone; where a proposal was opened after all, as after-checks
 OUR_STATUS = "pilotfish"  # what the names of our own statuses start with; they prove nothing
 _DATES = frozenset({Fact.CREATED, Fact.PUSHED})
 
@@ -75,14 +76,46 @@ def may_merge(
 def _not_by_rule(planned: PlannedProposal, abilities: Abilities, *, approved: bool) -> str:
     if approved:
         return ""
-    allowed = {kind for kind, when in planned.update.automerge.items() if when == AFTER_CHECKS}
-    lacking = sorted({_kind(one, planned.updates) for one in planned.updates} - allowed)
+    allowed = _kinds_that_merge(planned, {AFTER_CHECKS, QUIET})
+    lacking = sorted(_kinds(planned) - allowed)
     if not lacking:
         return ""
     if not allowed:
         return f"A person merges this {abilities.word}; no `automerge` is configured."
     names = " and ".join(lacking)
     return f"A person merges this {abilities.word}: `automerge` does not allow {names} updates."
+
+
+def merges_quietly(
+    planned: PlannedProposal, rules: BaseRules, reverts: Iterable[HoldRecord]
+) -> bool:
+    """Return whether it may be merged without a proposal once its branch's checks passed.
+
+    Every update of it must be allowed to. Where the base asks for a review or has a queue, a
+    proposal is needed. What was taken back once needs one until a version above it is written.
+    """
+    if _kinds(planned) - _kinds_that_merge(planned, {QUIET}) or _never(planned):
+        return False
+    if rules.required_approvals > 0 or rules.merge_queue:
+        return False
+    return not any(_is_below(one, fall) for one in planned.updates for fall in reverts)
+
+
+def _is_below(one: Update, fall: HoldRecord) -> bool:
+    """Return whether what is written is not surely above what was taken back."""
+    taken_back = fall.up_to or fall.tag
+    if fall.policy != one.binding.policy_name or not taken_back:
+        return False
+    order = compare(one.binding.policy, one.from_tag, taken_back) if one.from_tag else None
+    return order is None or order <= 0
+
+
+def _kinds(planned: PlannedProposal) -> set[str]:
+    return {_kind(one, planned.updates) for one in planned.updates}
+
+
+def _kinds_that_merge(planned: PlannedProposal, words: set[str]) -> set[str]:
+    return {kind for kind, when in planned.update.automerge.items() if when in words}
 
 
 def _kind(one: Update, all_of_it: Sequence[Update]) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bot.planning.remembered import ChangeRecord, ClosedRecord
 from bot.proposals.closed import without_closed
+from bot.proposals.openings import at_its_gate, one_merge, pushed_first
 from bot.proposals.steps import (
     Circumstances,
     OpenBranch,
@@ -64,16 +65,20 @@ def decide(
         found = branches.get(branch) or OpenBranch(branch=branch, head="", standing=Standing.ABSENT)
         was_open = recorded[branch].changes if branch in recorded else ()
         step = _wanted(one, found, frozenset(was_open), remembered, around)
+        step = at_its_gate(step, found, around)
         rows = {Operation.OPENED: opening, Operation.CLOSED: closing}
         rows.get(step.operation, keeping).append(step)
     still_open = sum(1 for step in keeping if step.operation in _OPEN_OPERATIONS)
     limits, now = around.limits, around.now
     opened = around.opened or tuple(one.opened for one in remembered.proposals)
-    return [
-        *closing,
-        *limited_pushes(in_their_windows(keeping, around), remembered, limits, now),
-        *limited(in_their_windows(opening, around), still_open, opened, around),
-    ]
+    turns = limited(in_their_windows(opening, around), still_open, opened, around)
+    return one_merge(
+        [
+            *closing,
+            *limited_pushes(in_their_windows(keeping, around), remembered, limits, now),
+            *(pushed_first(step, around) for step in turns),
+        ]
+    )
 
 
 _OPEN_OPERATIONS = {Operation.REFRESHED, Operation.UNCHANGED, Operation.LEFT}

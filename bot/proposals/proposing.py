@@ -21,6 +21,7 @@ from bot.forges.forge import (
     State,
     Text,
 )
+from bot.git.faults import PushRefusedError
 from bot.git.names import Sha
 from bot.git.trailers import with_trailers
 from bot.planning.markdown import plain
@@ -130,6 +131,10 @@ class Proposer:
                 return Outcome(step=step, problem=refused(step))
             case Operation.OPENED if step.planned is not None:
                 return await self._open(step, step.planned)
+            case Operation.PUSHED if step.planned is not None:
+                return await self._push(step, step.planned)
+            case Operation.MERGED if step.planned is not None:
+                return await self._merge(step, step.planned)
             case Operation.REFRESHED if step.planned is not None:
                 return await self._refresh(step, step.planned)
             case Operation.UNCHANGED if step.planned is not None and step.number:
@@ -184,6 +189,28 @@ class Proposer:
         return made
 
     # Proposals
+
+    async def _push(self, step: Step, planned: PlannedProposal) -> Outcome:
+        """Put it on its branch alone; it is opened by a later run, or merged."""
+        head = await self._head_for(step, planned)
+        if head is None:
+            return Outcome(step=step)
+        await self._teller.gates(str(head), planned)
+        await self._teller.checks(step.branch)
+        return Outcome(step=step, head=str(head), updates=planned.updates)
+
+    async def _merge(self, step: Step, planned: PlannedProposal) -> Outcome:
+        """Move the base to the branch's head; where that is refused, a person is asked."""
+        head = Sha(step.expected)
+        try:
+            await self.remote.push(self.base, head, expected=self.writing.base)
+        except PushRefusedError as fault:
+            _log.warning("the base refuses a quiet merge", extra={"why": fault.what})
+            reason = f"{self.base} takes no push: {fault.what}"
+            asked = replace(step, operation=Operation.OPENED, reason=reason)
+            return await self._open(asked, planned)
+        await self.remote.delete(step.branch, expected=head)
+        return Outcome(step=step, head=str(head), updates=planned.updates)
 
     async def _open(self, step: Step, planned: PlannedProposal) -> Outcome:
         head = await self._head_for(step, planned)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bot.config.model import Limits
+    from bot.forges.forge import CheckState
     from bot.planning.plan import PlannedProposal, Update
 
 
@@ -52,9 +53,15 @@ class OpenBranch:
 
 
 class Operation(Enum):
-    """What is done, in the words of the command's JSON."""
+    """What is done, in the words of the command's JSON.
+
+    `PUSHED`: its branch alone, so that checks run there before anybody is asked. `MERGED`: its
+    branch, without a proposal.
+    """
 
     OPENED = "opened"
+    PUSHED = "pushed"
+    MERGED = "merged"
     REFRESHED = "refreshed"
     CLOSED = "closed"
     UNCHANGED = "unchanged"
@@ -63,14 +70,52 @@ class Operation(Enum):
     LEFT = "left"
     REFUSED = "refused"
 
+    @property
+    def writes(self) -> bool:
+        """Return whether something is written to do it."""
+        return self in _WRITES
+
+
+_WRITES = frozenset(
+    {
+        Operation.OPENED,
+        Operation.PUSHED,
+        Operation.MERGED,
+        Operation.REFRESHED,
+        Operation.CLOSED,
+    }
+)
+
+
+class Wait(Enum):
+    """What a step that waits is waiting for."""
+
+    TURN = "turn"  # a limit, or the pace of digests
+    SCHEDULE = "schedule"
+    CHECKS = "checks"
+    APPROVAL = "approval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchChecks:
+    """What the checks on a branch without a proposal say, and since when they could.
+
+    `reported` is false while there is none at all, which is pending too.
+    """
+
+    state: CheckState
+    reported: bool
+    since: datetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing to do to one proposal, with the reason.
 
-    `number` is that of the open proposal on a forge, `ignored` what a person closed before and
-    is left out, `successor` the branch that its changes moved to. `stands`: the branch holds
-    exactly what is planned already, so that nothing is to be pushed.
+    `waits_for` is set where the operation is `WAITING`. `number` is that of the open proposal on
+    a forge, `ignored` what a person closed before and is left out, `successor` the branch that
+    its changes moved to. `stands`: the branch holds exactly what is planned already, so that
+    nothing is to be pushed.
     """
 
     operation: Operation
@@ -84,6 +129,7 @@ class Step:
     ignored: tuple[Update, ...] = ()
     successor: str = ""
     stands: bool = False
+    waits_for: Wait | None = None
 
 
 def changes_of(planned: PlannedProposal) -> frozenset[ChangeRecord]:
@@ -108,7 +154,9 @@ class Circumstances:
     are. `opened` are the moments at which proposals were opened lately, where the memory's own
     do not tell, and `pushed` when each branch was pushed last.
     `held` says by policy what is held and why. `up_to_date`: the base takes only
-    what is made on its tip.
+    what is made on its tip. `has_checks`: a forge is there, whose checks on branches can be
+    read; `checks` are those of branches that stand without a proposal, and `quiet` the branches
+    that are merged without one once they passed.
     """
 
     limits: Limits
@@ -119,3 +167,6 @@ class Circumstances:
     held: Mapping[str, str] = field(default_factory=dict)
     wishes: Wishes = field(default_factory=Wishes)
     up_to_date: bool = False
+    has_checks: bool = False
+    checks: Mapping[str, BranchChecks] = field(default_factory=dict)
+    quiet: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.config.schedule import is_open, next_opening
 from bot.planning.grouping import kind_of
-from bot.proposals.steps import Operation
+from bot.proposals.steps import Operation, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,8 @@ def _in_its_window(step: Step, now: datetime) -> Step:
     if is_open(schedule, now):
         return step
     opening = next_opening(schedule, now)
-    return _waiting(step, f"its schedule opens at {opening.isoformat(timespec='minutes')}")
+    until = opening.isoformat(timespec="minutes")
+    return _waiting(step, f"its schedule opens at {until}", Wait.SCHEDULE)
 
 
 def _at_its_pace(step: Step, around: Circumstances) -> Step:
@@ -56,7 +57,7 @@ def _at_its_pace(step: Step, around: Circumstances) -> Step:
     return _waiting(step, f"new digests wait until {next_one.isoformat(timespec='minutes')}")
 
 
-_PUSHES = {Operation.OPENED, Operation.REFRESHED}
+_PUSHES = {Operation.OPENED, Operation.REFRESHED, Operation.MERGED}
 _PRIORITY = {"patch": 0, "minor": 1, "other": 2, "major": 3, "digest": 4}
 
 
@@ -82,7 +83,7 @@ def limited(
     limits = around.limits
     recent = sum(1 for moment in opened if around.now - moment < _HOUR)
     steps: list[Step] = []
-    asked_for = around.wishes.approve
+    asked_for = around.wishes.open
     for step in sorted(opening, key=lambda one: (one.branch not in asked_for, _urgency(one))):
         if step.operation is not Operation.OPENED:
             steps.append(step)
@@ -117,5 +118,5 @@ def limited_pushes(
     return steps
 
 
-def _waiting(step: Step, reason: str) -> Step:
-    return replace(step, operation=Operation.WAITING, reason=reason)
+def _waiting(step: Step, reason: str, waits_for: Wait = Wait.TURN) -> Step:
+    return replace(step, operation=Operation.WAITING, reason=reason, waits_for=waits_for)

@@ -16,15 +16,17 @@ class Wishes:
     """Branches whose proposals somebody with write permission asked something of.
 
     `rebase`: put the same changes on today's base. `recreate`: as `rebase`, and also where a
-    person pushed. `approve`: it may be merged by itself once its checks have passed; where it
-    waits for its turn to be opened, it is the next one. `approve_all` is that for every one.
-    `ticked`: what was ticked in these bodies is taken; they are to be written anew.
+    person pushed. `approve`: it may be merged by itself once its checks have passed. `open`: it
+    is approved to be opened, and the next one where it waits for its turn; `open_all` is that
+    for every one that waits. `ticked`: what was ticked in these bodies is taken; they are to be
+    written anew.
     """
 
     rebase: frozenset[str] = frozenset()
     recreate: frozenset[str] = frozenset()
     approve: frozenset[str] = frozenset()
-    approve_all: bool = False
+    open: frozenset[str] = frozenset()
+    open_all: bool = False
     ticked: frozenset[str] = frozenset()
 
 

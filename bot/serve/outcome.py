@@ -53,6 +53,8 @@ class Outcome:
 
 _KINDS = {
     Operation.OPENED: Kind.PROPOSAL_OPENED,
+    Operation.PUSHED: Kind.PROPOSAL_PUSHED,
+    Operation.MERGED: Kind.PROPOSAL_MERGED,
     Operation.REFRESHED: Kind.PROPOSAL_REFRESHED,
     Operation.CLOSED: Kind.PROPOSAL_CLOSED,
     Operation.UNCHANGED: Kind.PROPOSAL_UNCHANGED,

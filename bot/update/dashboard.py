@@ -13,6 +13,7 @@ from bot.errors import Problem, ProductError, Severity
 from bot.planning.dashboard import TITLE, Board, Entry, FieldRow, dashboard_text
 from bot.planning.message import subject
 from bot.proposals.lifecycle import Operation
+from bot.proposals.steps import Wait
 from bot.proposals.wishes import NOTHING_ASKED
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bot.update.report import Report
 
 MOST_CHARS = 60_000  # below the least limit of a forge, 65,536 (threat P9)
-_SCHEDULED = "its schedule"  # how a step that waits for its window begins to say so
 _OPEN = {Operation.OPENED, Operation.REFRESHED, Operation.UNCHANGED}
 
 
@@ -41,22 +41,15 @@ async def write_dashboard(
     *,
     verdicts: Mapping[str, Verdict] | None = None,
     wishes: Wishes = NOTHING_ASKED,
-    needs_approval: frozenset[str] = frozenset(),
 ) -> tuple[bool, list[Problem]]:
     """Bring the issue up to date; return whether it was written, and what went wrong.
 
     `found` is what `find_dashboard` returned, `verdicts` say by branch who merges, `wishes`
-    what was ticked and may wait still, `needs_approval` the branches that nobody approved yet
-    though the base asks for it.
+    what was ticked and may wait still.
     """
     if not forge.abilities.issues:
         return False, []
     board = board_of(report, forge.abilities, forge.where, verdicts or {}, wishes)
-    board = replace(
-        board,
-        open=tuple(one for one in board.open if one.branch not in needs_approval),
-        needs_approval=tuple(one for one in board.open if one.branch in needs_approval),
-    )
     text = dashboard_text(board, max_chars=min(MOST_CHARS, forge.abilities.max_body_chars))
     try:
         if found is None:
@@ -103,7 +96,7 @@ def board_of(
             )
             for one in sorted(considered, key=lambda b: (b.field.file, b.field.start))
         ),
-        ticked=frozenset(waiting) & (frozenset(waiting) if wishes.approve_all else wishes.approve),
+        ticked=frozenset(waiting) & (frozenset(waiting) if wishes.open_all else wishes.open),
     )
     for outcome in sorted(report.steps, key=lambda one: one.step.branch):
         board = _with(board, outcome, abilities, verdicts.get(outcome.step.branch))
@@ -126,21 +119,33 @@ def _with(board: Board, outcome: Outcome, abilities: Abilities, verdict: Verdict
     if operation in _OPEN:
         allowed = verdict is not None and verdict.allowed
         reason = verdict.reason.rstrip(".") if verdict is not None else ""
-        entry = replace(entry, reason=reason, may_approve=verdict is not None and not allowed)
+        asks = verdict is not None and not allowed
+        entry = replace(entry, reason=reason, box="approve" if asks else "")
         return replace(board, open=(*board.open, entry))
     match operation:
-        case Operation.WAITING if step.reason.startswith(_SCHEDULED):
-            entry = replace(entry, may_approve=True)
-            return replace(board, scheduled=(*board.scheduled, entry))
+        case Operation.PUSHED:
+            return replace(board, checked=(*board.checked, entry))
         case Operation.WAITING:
-            entry = replace(entry, may_approve=True)
-            return replace(board, limited=(*board.limited, entry))
+            return _with_waiting(board, entry, step.waits_for)
         case Operation.LEFT:
             return replace(board, edited=(*board.edited, entry))
         case Operation.IGNORED:
             return replace(board, ignored=(*board.ignored, entry))
         case _:
             return board
+
+
+def _with_waiting(board: Board, entry: Entry, waits_for: Wait | None) -> Board:
+    ticked = replace(entry, box="open")
+    match waits_for:
+        case Wait.CHECKS:
+            return replace(board, checked=(*board.checked, entry))
+        case Wait.APPROVAL:
+            return replace(board, needs_approval=(*board.needs_approval, ticked))
+        case Wait.SCHEDULE:
+            return replace(board, scheduled=(*board.scheduled, ticked))
+        case _:
+            return replace(board, limited=(*board.limited, ticked))
 
 
 def _unwritten(forge: Forge, fault: ProductError) -> Problem:

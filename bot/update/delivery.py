@@ -95,6 +95,7 @@ class BaseRun:
                 return past, []
             desk = Desk(
                 forge=forge,
+                remote=self.remote,
                 base=self.base,
                 clock=self.world.clock,
                 shared=self.at_forge.shared,
@@ -109,9 +110,7 @@ class BaseRun:
         self.desk = desk
         problems: list[Problem] = []
         if not self.request.dry_run:
-            problems = await desk.read_requests(
-                self.notes, bound.bindings, remote=self.remote, heads=self.others
-            )
+            problems = await desk.read_requests(self.notes, bound.bindings, heads=self.others)
         remembered = desk.memory(self.notes.remembered)
         return replace(past, remembered=remembered, recorded_by=desk.recorded_by), problems
 
@@ -181,6 +180,8 @@ class BaseRun:
             standing = {name: one for name, one in standing.items() if name in own}
             await self._propose(found, proposed, theirs, writing=writing, report=report)
             proposed = []
+        elif self.request.deliver is not None:
+            standing = {name: one for name, one in standing.items() if name in self._pushed_here()}
         frozen = {
             one.key
             for one in branches
@@ -219,10 +220,12 @@ class BaseRun:
         desk = self.desk
         if desk is None:
             return
-        await desk.heed_deleted(standing, self.remote, dry_run=self.request.dry_run)
+        await desk.heed_deleted(standing, dry_run=self.request.dry_run)
         planned = list(await desk.look_at(planned, standing))
         desk.heed_reverts(report.reverts, [one.binding for one in found.plan.considered])
         standing = desk.standing(standing)
+        before = await desk.before_opening(planned, standing, report.reverts)
+        report.problems += before.problems
         steps = decide(
             planned,
             standing,
@@ -233,6 +236,9 @@ class BaseRun:
                 pushed=desk.known.pushed,
                 wishes=desk.wishes,
                 up_to_date=await desk.takes_only_its_tip(standing),
+                has_checks=desk.forge.abilities.statuses,
+                checks=before.checks,
+                quiet=before.quiet,
             ),
         )
         steps = self._narrowed(steps)
@@ -241,7 +247,6 @@ class BaseRun:
             return
         outcomes = await desk.carry_out(
             steps,
-            remote=self.remote,
             writing=writing,
             held=found.plan.held,
             notes_of=self.at_forge.notes_of,
@@ -271,6 +276,18 @@ class BaseRun:
         if self.request.only or self.request.below:
             return [step for step in steps if step.planned is not None]
         return steps
+
+    def _pushed_here(self) -> set[str]:
+        """Return the branches of a run that was told how to deliver; the others stand as they do.
+
+        A forge closes what is open on a deleted branch, and the next run would read a person's
+        "no" in it.
+        """
+        if self.request.deliver is Delivery.PULL_REQUEST:
+            return set(self.others)
+        if self.request.deliver is not Delivery.BRANCH:
+            return set()
+        return {_branch_of(rule) for rule in self.configured.config.updates}
 
     def _pushed_branches(self) -> set[str]:
         return {rule.push_branch for rule in self.configured.config.updates if rule.push_branch}
@@ -310,12 +327,16 @@ class BaseRun:
                 PlannedProposal(
                     key=name,
                     title_name=name,
-                    branch=rule.push_branch or f"{BRANCH_PREFIX}{slug(name)}",
+                    branch=_branch_of(rule),
                     update=rule,
                     updates=tuple(updates),
                 )
             )
         return planned
+
+
+def _branch_of(rule: UpdateRule) -> str:
+    return rule.push_branch or f"{BRANCH_PREFIX}{slug(rule.name)}"
 
 
 def _told(fault: ProductError) -> Problem:

@@ -30,6 +30,12 @@ from bot.proposals.standing import (
 )
 from bot.proposals.wishes import Wishes
 from bot.update.automerging import candidates_of, merge_by_itself
+from bot.update.before_opening import (
+    BeforeOpening,
+    ChecksOnBranches,
+    asks_for_checks,
+    look_before_opening,
+)
 from bot.update.dashboard import write_dashboard
 from bot.update.requests import Requests, answer_requests, read_requests
 
@@ -58,6 +64,7 @@ class Desk:
     """One base of a repository on its forge, for the length of a run."""
 
     forge: Forge
+    remote: Remote
     base: str
     clock: Clock
     shared: Shared
@@ -69,6 +76,11 @@ class Desk:
     _proposals: dict[int, Proposal] = field(default_factory=dict)
     _complete: bool = False
     _rules: BaseRules | None = None
+    checks: ChecksOnBranches = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read checks by the same doors."""
+        self.checks = ChecksOnBranches(forge=self.forge, remote=self.remote, rules=self.rules)
 
     async def look(self) -> None:
         """Read what stands on the forge."""
@@ -87,7 +99,6 @@ class Desk:
         notes: NoteBook,
         bindings: Sequence[Binding],
         *,
-        remote: Remote,
         heads: Mapping[str, Sha],
     ) -> list[Problem]:
         """Read what people asked by comments and boxes, and keep what is to be remembered.
@@ -101,14 +112,12 @@ class Desk:
             bindings,
             now=self.clock.now(),
             dashboard=self.shared.dashboard,
-            theirs=await self._commits_of_others(remote, heads),
+            theirs=await self._commits_of_others(heads),
         )
         self.shared.wishes.append(self.requests.wishes)
         return self.requests.problems
 
-    async def _commits_of_others(
-        self, remote: Remote, heads: Mapping[str, Sha]
-    ) -> dict[str, datetime]:
+    async def _commits_of_others(self, heads: Mapping[str, Sha]) -> dict[str, datetime]:
         """Return when the head of each open proposal was made, where it is not the one we made.
 
         No forge tells when it was pushed; a commit that says it is of the future tells nothing.
@@ -118,7 +127,7 @@ class Desk:
             head = heads.get(branch)
             if head is None or (one.metadata is not None and one.metadata.head == head):
                 continue
-            (newest,) = await remote.first_parents(head, limit=1)
+            (newest,) = await self.remote.first_parents(head, limit=1)
             if newest.when <= self.clock.now():
                 found[branch] = newest.when
         return found
@@ -134,24 +143,33 @@ class Desk:
 
         Each then stands on the branch where it is open already. A branch of ours that nothing
         listed knows is asked for twice: the list may lag behind what it lists, and what a person
-        closed meanwhile must not be opened anew (FF3).
+        closed meanwhile must not be opened anew (FF3). Where its checks are under way nothing is
+        going to be opened, and once is enough.
         """
         listed = {one.branch for one in self._proposals.values()}
+        unknown: list[str] = []
         for one in planned:
-            head = self._unknown_head(standing.get(one.branch))
+            stands = standing.get(one.branch)
+            head = self._unknown_head(stands)
             if head or (not self._complete and one.branch not in listed):
-                found = await self.forge.proposals_of(one.branch)
-                if head and head not in {each.head for each in found}:
-                    await self.clock.sleep(LAG_S)
-                    found = await self.forge.proposals_of(one.branch)
-                self._proposals |= {each.number: each for each in found}
+                await self._ask_about(one.branch)
+            if self._unknown_head(stands) and not (
+                asks_for_checks(one) and await self.checks.are_pending(one.branch, head)
+            ):
+                unknown.append(one.branch)
+        if unknown:
+            await self.clock.sleep(LAG_S)
+        for branch in unknown:
+            await self._ask_about(branch)
         known = our_proposals(self._proposals.values(), base=self.base)
         self.known = with_commits(known, standing.values())
         return on_their_branches(planned, self.known)
 
-    async def heed_deleted(
-        self, standing: Mapping[str, OpenBranch], remote: Remote, *, dry_run: bool
-    ) -> None:
+    async def _ask_about(self, branch: str) -> None:
+        found = await self.forge.proposals_of(branch)
+        self._proposals |= {one.number: one for one in found}
+
+    async def heed_deleted(self, standing: Mapping[str, OpenBranch], *, dry_run: bool) -> None:
         """Close what is open on a branch that a person deleted, where the forge leaves it open.
 
         To delete the branch is to close the proposal (FF8), and a closed one is remembered.
@@ -160,8 +178,8 @@ class Desk:
         gone = [one for one in known if one.branch not in standing]
         if not gone:
             return
-        remote.look_again()  # another run may have pushed and opened it a moment ago
-        heads = await remote.heads()
+        self.remote.look_again()  # another run may have pushed and opened it a moment ago
+        heads = await self.remote.heads()
         for one in gone:
             if one.branch in heads:
                 continue
@@ -184,6 +202,20 @@ class Desk:
         if self._rules is None:
             self._rules = await self.forge.rules(self.base)
         return self._rules
+
+    async def before_opening(
+        self,
+        planned: Sequence[PlannedProposal],
+        standing: Mapping[str, OpenBranch],
+        reverts: Sequence[HoldRecord],
+    ) -> BeforeOpening:
+        """Return what checks on branches say; nothing is asked where no update waits for any."""
+        wanted = [one for one in planned if asks_for_checks(one)]
+        if not wanted:
+            return BeforeOpening()
+        return await look_before_opening(
+            self.checks, wanted, standing, rules=await self.rules(), reverts=reverts
+        )
 
     def memory(self, remembered: Remembered) -> Remembered:
         """Return the memory with what the forge tells in place of what plain Git keeps."""
@@ -213,7 +245,6 @@ class Desk:
         self,
         steps: Sequence[Step],
         *,
-        remote: Remote,
         writing: Writing,
         held: Sequence[HeldTag],
         notes_of: Callable[[PlannedProposal], Awaitable[tuple[NotesOf, ...]]],
@@ -221,7 +252,7 @@ class Desk:
         """Do the steps."""
         proposer = Proposer(
             forge=self.forge,
-            remote=remote,
+            remote=self.remote,
             writing=writing,
             known=self.known,
             base=self.base,
@@ -334,8 +365,8 @@ async def bring_dashboard_up_to_date(door: ForgeDoor, report: Report) -> None:
         return
     asked = door.shared.wishes
     wishes = Wishes(
-        approve=frozenset(branch for one in asked for branch in one.approve),
-        approve_all=any(one.approve_all for one in asked),
+        open=frozenset(branch for one in asked for branch in one.open),
+        open_all=any(one.open_all for one in asked),
     )
     report.dashboard_written, problems = await write_dashboard(
         forge, report, door.shared.dashboard, verdicts=door.shared.verdicts, wishes=wishes

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from bot.config.native import Trust
 from bot.planning.remembered import HoldRecord, Remembered
-from bot.proposals.lifecycle import Operation
 from bot.update.forge_opening import Gates
 
 if TYPE_CHECKING:
@@ -140,12 +139,11 @@ class Report:
             or self.notes_written
             or self.dashboard_written
             or any(one.rewritten or one.automerge for one in self.steps)
-            or any(one.step.operation in _WRITES and one.problem is None for one in self.steps)
+            or any(one.step.operation.writes and one.problem is None for one in self.steps)
         )
 
 
 _LISTS = ("updates", "held", "steps", "commits", "files", "problems", "holds", "reverts", "plans")
-_WRITES = {Operation.OPENED, Operation.REFRESHED, Operation.CLOSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

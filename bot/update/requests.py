@@ -236,7 +236,8 @@ def _wishes(
         rebase=frozenset(wanted["rebase"]),
         recreate=frozenset(wanted["recreate"]),
         approve=frozenset(wanted["approve"]) | (boxes.approve if boxes else frozenset()),
-        approve_all=bool(boxes and boxes.approve_all),
+        open=boxes.open if boxes else frozenset(),
+        open_all=bool(boxes and boxes.open_all),
         ticked=frozenset(branch for branch, effects in granted.items() if effects),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config.model import Config, Delivery, PolicyKey, UpdateRule
+from bot.config.model import Config, Delivery, Opening, PolicyKey, UpdateRule
 from bot.config.native import Trust, read_native, resolve_secrets
 from bot.config.secret_refs import SecretRef
 from bot.errors import FaultsError, Problem
@@ -118,6 +118,13 @@ def test_updates_say_where_how_and_when() -> None:
     assert test.commit is not None
     assert test.commit.values == {"a": "1"}
     assert prod.where == ".pilotfish.yaml:31"
+
+
+@pytest.mark.parametrize("opening", list(Opening))
+def test_an_update_says_when_its_proposals_are_opened(opening: Opening) -> None:
+    text = f"dashboard: true\nupdates:\n  - {{name: x, open: {opening.value}}}"
+    (rule,) = read(text).updates
+    assert rule.open is opening
 
 
 def test_people_of_an_update_are_logins_with_or_without_the_sign() -> None:
@@ -292,6 +299,25 @@ BAD = [
     ("updates:\n  - {name: x, group: [a]}", "2:22", "group cannot be a list", "policy, all"),
     ("updates:\n  - {name: x, schedule: {within: Mon, timezone: Zzzzzz}}", "2:49", "Zzz", "Zones"),
     ("updates:\n  - {name: x, group: {a: []}}", "2:23", "holds no list of policies", "Name some"),
+    (
+        "updates:\n  - {name: x, deliver: branch, open: after-checks}",
+        "2:32",
+        "open has no meaning with `deliver: branch`",
+        "deliver: pull-request",
+    ),
+    ("updates:\n  - {name: x, open: aproval}", "2:21", "cannot be 'aproval'", "'approval'"),
+    (
+        "updates:\n  - {name: x, open: approval}",
+        "2:15",
+        "nobody could approve",
+        "dashboard: true",
+    ),
+    (
+        "dashboard: true\nforge: {kind: plain}\nupdates:\n  - {name: x, open: approval}",
+        "4:15",
+        "nobody could approve",
+        "open: immediate",
+    ),
     (
         "updates:\n  - {name: x, push-branch: y}",
         "2:15",

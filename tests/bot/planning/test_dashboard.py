@@ -19,8 +19,8 @@ from bot.planning.remembered import HoldRecord
 from tests.bot.planning.situations import NOW
 
 PLENTY = 60_000
-WEB = Entry(branch="pilotfish/web", title="web 1.0.0 → 1.1.0", link="#12", may_approve=True)
-API = Entry(branch="pilotfish/api", title="api 1.0.0 → 1.1.0", may_approve=True)
+WEB = Entry(branch="pilotfish/web", title="web 1.0.0 → 1.1.0", link="#12", box="approve")
+API = Entry(branch="pilotfish/api", title="api 1.0.0 → 1.1.0", box="open")
 HOLD = HoldRecord(policy="acme/web", tag="1.2.0", reason="slow", who="kim", when=NOW)
 YOUNG = HeldTag(
     policy="acme/web",
@@ -70,7 +70,7 @@ def test_an_empty_board_says_that_nothing_is_marked() -> None:
     ("marker", "boxes"),
     [
         ("approve pilotfish/web", Boxes(approve=frozenset({"pilotfish/web"}))),
-        ("approve-all", Boxes(approve_all=True)),
+        ("open-all", Boxes(open_all=True)),
         ("unhold", Boxes(unhold=frozenset({("acme/web", "1.2.0")}))),
     ],
 )
@@ -80,9 +80,16 @@ def test_a_tick_is_read_from_what_is_written(marker: str, boxes: Boxes) -> None:
     assert ticked_on_dashboard(tick(body, marker)) == boxes
 
 
+def test_one_box_approves_everything_that_waits_and_stands_in_its_first_section() -> None:
+    body = text(Board(place="x", needs_approval=(API,), limited=(WEB,), scheduled=(WEB,)))
+    assert body.count("pilotfish:open-all") == 1
+    assert body.index("Needs an approval") < body.index("open-all") < body.index("Waits for its")
+    assert "open-all" not in text(Board(place="x", needs_approval=(API,)))
+
+
 def test_a_tick_that_still_waits_stays_ticked() -> None:
     board = Board(place="x", limited=(API, WEB), ticked=frozenset({"pilotfish/api"}))
-    assert ticked_on_dashboard(text(board)).approve == {"pilotfish/api"}
+    assert ticked_on_dashboard(text(board)).open == {"pilotfish/api"}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -99,7 +106,7 @@ def test_no_foreign_text_is_a_box_or_a_mention(foreign: str) -> None:
     board = Board(
         place="x",
         open=(entry,),
-        errors=(foreign, "- [x] <!-- pilotfish:approve-all -->"),
+        errors=(foreign, "- [x] <!-- pilotfish:open-all -->"),
         holds=(held,),
         fields=(field,),
     )
@@ -109,7 +116,7 @@ def test_no_foreign_text_is_a_box_or_a_mention(foreign: str) -> None:
 
 def test_a_text_that_is_too_long_is_cut_with_its_numbers() -> None:
     many = tuple(
-        Entry(branch=f"pilotfish/{n}", title=f"image{n} 1.0.0 → 1.1.0", may_approve=True)
+        Entry(branch=f"pilotfish/{n}", title=f"image{n} 1.0.0 → 1.1.0", box="approve")
         for n in range(500)
     )
     body = text(Board(place="x", open=many, fields=(FIELD,) * 900), 9_000)

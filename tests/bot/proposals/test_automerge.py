@@ -17,6 +17,7 @@ from bot.proposals.automerge import (
     is_approved,
     is_asked,
     may_merge,
+    merges_quietly,
     merges_taken_back,
     with_word,
     without_word,
@@ -75,6 +76,41 @@ def test_only_an_explicit_rule_for_its_type_merges(tag: str, config: str, allowe
     assert found.allowed is allowed
     assert found.how == ("bot" if allowed else "")
     assert found.reason.endswith(".")
+
+
+BACK = HoldRecord(
+    policy="web", reason="taken back", who="kim", when=NOW, above="1.0.0", up_to="1.0.1"
+)
+SILENT = "updates:\n  - {name: all, automerge: {patch: quiet}}\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "config", "rules", "reverts", "quiet"),
+    [
+        ("1.0.1", SILENT, FREE, [], True),
+        ("1.0.1", ANY, FREE, [], False),
+        ("1.1.0", SILENT, FREE, [], False),
+        ("1.0.1", SILENT, CHECKED, [], True),
+        ("1.0.1", SILENT, BaseRules(required_approvals=1), [], False),
+        ("1.0.1", SILENT, BaseRules(merge_queue=True), [], False),
+        ("1.0.2", SILENT, FREE, [BACK], False),
+        ("1.0.2", SILENT, FREE, [replace(BACK, above="0.9.0", up_to="0.9.1")], True),
+        ("1.0.2", SILENT, FREE, [replace(BACK, policy="api")], True),
+    ],
+)
+def test_it_merges_quietly_by_rule_where_nothing_asks_for_a_proposal(
+    tag: str, config: str, rules: BaseRules, reverts: list[HoldRecord], quiet: bool
+) -> None:
+    planned = plan(tags=(tag,), config=config)
+    reverts = [
+        replace(one, policy=planned.updates[0].binding.policy_name) if one.policy == "web" else one
+        for one in reverts
+    ]
+    assert merges_quietly(planned, rules, reverts) is quiet
+
+
+def test_what_was_opened_after_all_merges_like_any_other() -> None:
+    assert verdict(plan(config=SILENT)).how == "bot"
 
 
 def test_every_item_of_a_group_must_be_allowed() -> None:

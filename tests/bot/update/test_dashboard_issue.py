@@ -10,6 +10,7 @@ from bot.planning.plan import UpdatePlan
 from bot.proposals.automerge import Verdict
 from bot.proposals.carry_out import Outcome
 from bot.proposals.lifecycle import Operation, Step
+from bot.proposals.steps import Wait
 from bot.proposals.wishes import Wishes
 from bot.update.dashboard import board_of, find_dashboard, write_dashboard
 from bot.update.report import Report
@@ -20,11 +21,20 @@ LIMIT = "10 proposals are open, the limit"
 WINDOW = "its schedule opens at 2026-03-05T08:00+00:00"
 
 
-def report_of(operation: Operation, reason: str = "", branch: str = BRANCH) -> Report:
+def report_of(
+    operation: Operation, reason: str = "", branch: str = BRANCH, *, waits_for: Wait | None = None
+) -> Report:
     """Return a run that did one thing to the proposal of web."""
     made = chosen({FILE: LINE}, TAGS)
     planned = replace(plan_of(), branch=branch)
-    step = Step(operation=operation, branch=branch, key="web", reason=reason, planned=planned)
+    step = Step(
+        operation=operation,
+        branch=branch,
+        key="web",
+        reason=reason,
+        planned=planned,
+        waits_for=waits_for,
+    )
     plan = UpdatePlan(
         updates=(), held=(), proposals=(), considered=tuple(made.considered), problems=()
     )
@@ -52,21 +62,36 @@ async def test_it_is_opened_once_and_written_only_when_it_changed(stage: Stage) 
 
 
 @pytest.mark.parametrize(
-    ("operation", "reason", "section"),
+    ("operation", "waits_for", "section"),
     [
-        (Operation.OPENED, "", "open"),
-        (Operation.REFRESHED, "", "open"),
-        (Operation.UNCHANGED, "", "open"),
-        (Operation.WAITING, LIMIT, "limited"),
-        (Operation.WAITING, WINDOW, "scheduled"),
-        (Operation.LEFT, "a person pushed", "edited"),
-        (Operation.IGNORED, "a person closed it", "ignored"),
-        (Operation.CLOSED, "merged", ""),
+        (Operation.OPENED, None, "open"),
+        (Operation.REFRESHED, None, "open"),
+        (Operation.UNCHANGED, None, "open"),
+        (Operation.WAITING, Wait.TURN, "limited"),
+        (Operation.WAITING, Wait.SCHEDULE, "scheduled"),
+        (Operation.WAITING, Wait.CHECKS, "checked"),
+        (Operation.WAITING, Wait.APPROVAL, "needs_approval"),
+        (Operation.PUSHED, None, "checked"),
+        (Operation.LEFT, None, "edited"),
+        (Operation.IGNORED, None, "ignored"),
+        (Operation.CLOSED, None, ""),
+        (Operation.MERGED, None, ""),
     ],
 )
-def test_every_state_has_its_section(operation: Operation, reason: str, section: str) -> None:
-    board = board_of(report_of(operation, reason), Abilities(), "fleet", {}, Wishes())
-    sections = ("open", "limited", "scheduled", "edited", "ignored")
+def test_every_state_has_its_section(
+    operation: Operation, waits_for: Wait | None, section: str
+) -> None:
+    report = report_of(operation, waits_for=waits_for)
+    board = board_of(report, Abilities(), "fleet", {}, Wishes())
+    sections = (
+        "open",
+        "needs_approval",
+        "limited",
+        "scheduled",
+        "checked",
+        "edited",
+        "ignored",
+    )
     assert {name for name in sections if getattr(board, name)} == ({section} - {""})
     assert [(one.place, one.image) for one in board.fields] == [(f"{FILE}:1", "example.test/web")]
 
@@ -77,23 +102,24 @@ def test_a_proposal_that_waits_for_a_person_can_be_approved() -> None:
     report = report_of(Operation.UNCHANGED)
     (asks,) = board_of(report, Abilities(), "fleet", no, Wishes()).open
     (merges,) = board_of(report, Abilities(), "fleet", yes, Wishes()).open
-    assert (asks.may_approve, merges.may_approve) == (True, False)
+    assert (asks.box, merges.box) == ("approve", "")
     assert (asks.reason, merges.reason) == ("A person merges it", "It is merged by itself")
 
 
 async def test_a_tick_stays_while_what_it_asks_for_waits(stage: Stage) -> None:
-    report = report_of(Operation.WAITING, WINDOW)
+    report = report_of(Operation.WAITING, WINDOW, waits_for=Wait.SCHEDULE)
     await write_dashboard(stage.forge, report, None)
     found = await find_dashboard(stage.forge)
     assert found is not None
-    body = found.body.replace("- [ ] <!-- pilotfish:approve ", "- [x] <!-- pilotfish:approve ")
+    body = found.body.replace("- [ ] <!-- pilotfish:open ", "- [x] <!-- pilotfish:open ")
     await stage.forge.edit_issue(found.number, body)
     ticked = (await stage.asked()).wishes
-    assert ticked.approve == {BRANCH}
+    assert ticked.open == {BRANCH}
+    assert not ticked.approve
     now = await find_dashboard(stage.forge)
     assert await write_dashboard(stage.forge, report, now, wishes=ticked) == (False, [])
     opened = report_of(Operation.OPENED)
     assert await write_dashboard(stage.forge, opened, now, wishes=ticked) == (True, [])
     left = await find_dashboard(stage.forge)
     assert left is not None
-    assert ticked_on_dashboard(left.body).approve == frozenset()
+    assert ticked_on_dashboard(left.body).open == frozenset()
