@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MAX_EVENT_BYTES = 26 << 20  # GitHub caps the payload of an event at 25 MB
 _MAX_OUTPUT_CHARS = 100_000  # a job's outputs may hold 1 MB in UTF-16, all together
-_MAX_SUMMARY_BYTES = 1 << 20
+_MAX_SUMMARY_BYTES = 1_000_000  # a runner takes 1 MiB for a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +83,21 @@ def keep_all(told: Told, environment: Mapping[str, str]) -> Kept:
     if told.job.runner is Runner.GITLAB:
         keep("gl-code-quality-report.json", code_quality(told))
         write_text(Path("pilotfish.env"), _dotenv(told))
-    if environment.get("GITHUB_STEP_SUMMARY") and len(text.encode()) < _MAX_SUMMARY_BYTES:
-        _append(environment["GITHUB_STEP_SUMMARY"], text)
+    if environment.get("GITHUB_STEP_SUMMARY"):
+        _append(environment["GITHUB_STEP_SUMMARY"], _as_runner_takes_it(text))
     if environment.get("GITHUB_OUTPUT"):
         lines = _blocks(_outputs(told, kept).items())
         _append(environment["GITHUB_OUTPUT"], redact(lines))
     return kept
+
+
+def _as_runner_takes_it(text: str) -> str:
+    """Return as many lines of a summary as a runner takes; of a longer one it takes none."""
+    whole = text.encode(errors="replace")
+    if len(whole) <= _MAX_SUMMARY_BYTES:
+        return text
+    kept = whole[:_MAX_SUMMARY_BYTES].decode(errors="ignore").rpartition("\n")[0]
+    return f"{kept}\n\nCut here; the report has the rest.\n"
 
 
 def _append(path: str, text: str) -> None:

@@ -1,5 +1,6 @@
 """What a CI job says: marks on lines, summary, SARIF, code quality, the rule when it fails."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -172,6 +173,18 @@ def test_outputs_stay_below_what_a_runner_takes(tmp_path: Path) -> None:
 
     assert 100_000 < len(output.read_text()) < 500_000
     assert len(json.loads((tmp_path / "pilotfish-report.json").read_text())["updates"]) == 400
+
+
+def test_a_summary_that_is_too_long_is_cut_between_lines(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    long = dataclasses.replace(told(), good=tuple("é" * 5_000 + str(n) for n in range(200)))
+
+    keep_all(long, {"RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(page)})
+
+    shown = page.read_text()
+    assert 900_000 < len(shown.encode()) < 1 << 20
+    assert shown.startswith("### Pilotfish: plan\n")
+    assert re.search(r"\n- é+\d+\n\nCut here; the report has the rest\.\n\Z", shown)
 
 
 def test_a_report_that_cannot_be_written_is_said(tmp_path: Path) -> None:
