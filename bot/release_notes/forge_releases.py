@@ -1,9 +1,10 @@
 """Asking forges for releases: few questions, briefly, and never with more rights than readers have.
 
 Only servers of the list in `places` are asked, each address built from ours, redirects followed
-on the same origin alone. The configured forge's token goes to that forge alone; with it only
-repositories of the same owner are read as they are, others where everybody may read them: a
-label of a stranger's image must not bring a private repository's notes into a proposal.
+on the same origin alone. The configured forge's token goes to that forge alone; with it are read
+repositories that everybody may read, and those of the same owner that are shown to no fewer
+people than the proposals: a label of a stranger's image must not bring a private repository's
+notes before anybody else.
 
 Must not know images.
 """
@@ -14,6 +15,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from bot.errors import AccessError, ProductError, UnavailableError
@@ -43,6 +45,21 @@ _NO_ENTRY = frozenset({401, 403, 404})
 _FORBIDDEN, _TOO_MANY = 403, 429
 
 
+class _Readers(IntEnum):
+    """Who may read a repository, fewest first."""
+
+    MEMBERS = 1
+    ACCOUNTS = 2  # whoever is logged in there, or belongs to the enterprise
+    EVERYBODY = 3
+
+
+_READERS = {
+    "private": _Readers.MEMBERS,
+    "internal": _Readers.ACCOUNTS,
+    "public": _Readers.EVERYBODY,
+}
+
+
 class NoReleasesError(AccessError):
     """The repository is not there, or not for everybody; forges do not tell which."""
 
@@ -51,14 +68,13 @@ class NoReleasesError(AccessError):
 class OwnForge:
     """The configured forge: `kind`, address for people, and how it is reached.
 
-    `owner` is whose repository the proposals go to: account, organisation or top group.
-    `token_header` is where the token stands, empty for `Authorization: Bearer`; GitLab's job
-    tokens stand in `JOB-TOKEN`.
+    `path` is the repository that the proposals go to, as in its address. `token_header` is where
+    the token stands, empty for `Authorization: Bearer`; GitLab's job tokens stand in `JOB-TOKEN`.
     """
 
     kind: str
     url: str
-    owner: str = ""
+    path: str = ""
     token: Secret | None = None
     token_header: str = ""
     access: Access = field(default_factory=Access)
@@ -95,7 +111,7 @@ class ForgeReleases:
         self._patience_s = patience_s
         self._flights: dict[tuple[Place, int], asyncio.Lock] = {}
         self._known: dict[tuple[Place, int], Page | ProductError] = {}
-        self._logins: dict[Place, Mapping[str, str]] = {}
+        self._readers: dict[Place, _Readers | None] = {}
         self._sizes: dict[Place, int] = {}
         self._tired: dict[tuple[str, bool], ProductError] = {}
 
@@ -148,16 +164,27 @@ class ForgeReleases:
 
     async def _login(self, place: Place) -> Mapping[str, str]:
         """Return the header with which `place` may be read for others to see."""
-        own = self._own
-        if own is None or place.server != self._own_server or not own.headers:
+        own, server = self._own, self._own_server
+        if own is None or server is None or place.server != server or not own.headers:
             return {}
-        if own.owner and place.owner.lower() == own.owner.lower():
+        ours = Place(server=server, path=own.path)
+        if place.path.lower() == ours.path.lower():
             return own.headers
-        if place not in self._logins:
-            answer = await self._get(place.server, place.api, own.headers)
-            public = answer.status == _OK and _is_public(place.server.kind, answer.body)
-            self._logins[place] = own.headers if public else {}
-        return self._logins[place]
+        fewest = _Readers.EVERYBODY
+        if place.owner.lower() == ours.owner.lower():
+            fewest = await self._readers_of(ours, own.headers) or fewest
+        if fewest is _Readers.MEMBERS:
+            return own.headers
+        readers = await self._readers_of(place, own.headers)
+        return own.headers if readers is not None and readers >= fewest else {}
+
+    async def _readers_of(self, place: Place, login: Mapping[str, str]) -> _Readers | None:
+        """Return who may read a repository, `None` where its forge does not say."""
+        if place not in self._readers:
+            answer = await self._get(place.server, place.api, login)
+            told = answer.status == _OK
+            self._readers[place] = _readers_in(place.server.kind, answer.body) if told else None
+        return self._readers[place]
 
     async def _get(self, server: Server, url: str, login: Mapping[str, str]) -> Answer:
         """Ask once, within our patience; who is down or had enough is left alone for the run."""
@@ -219,17 +246,21 @@ def _list_address(place: Place, number: int, size: int) -> str:
     return f"{place.api}/releases?{words[place.server.kind]}"
 
 
-def _is_public(kind: str, body: bytes) -> bool:
-    """Return whether everybody may read a repository, by what its forge says of it."""
+def _readers_in(kind: str, body: bytes) -> _Readers | None:
+    """Return who may read a repository, by what its forge says of it."""
     try:
         row = json.loads(body)
     except (ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(row, dict):
-        return False
-    if kind == "gitlab":
-        return row.get("visibility") == "public"
-    return row.get("private") is False and not row.get("internal")
+        return None
+    private = row.get("private")
+    word = row.get("visibility")
+    if kind == "gitea" and isinstance(private, bool):
+        word = "private" if private else "internal" if row.get("internal") else "public"
+    elif kind == "github" and word is None and isinstance(private, bool):
+        word = "private" if private else "public"  # an Enterprise host of old times
+    return _READERS.get(word) if isinstance(word, str) else None
 
 
 def _is_limited(answer: Answer) -> bool:

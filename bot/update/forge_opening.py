@@ -159,7 +159,7 @@ class ForgeDoor:
         own = OwnForge(
             kind=place.kind,
             url=place.host_url,
-            owner=place.path.partition("/")[0],
+            path=place.path,
             token=credential.token,
             token_header="JOB-TOKEN" if credential.job else "",
             access=Access(ca=credential.ca),

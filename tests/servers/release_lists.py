@@ -16,7 +16,8 @@ from tests.servers.http_thread import HttpThread, Response, SeenRequest
 class ReleaseLists(HttpThread):
     """Repositories with releases; `private` ones are seen with `token` alone.
 
-    Attributes to set: `answers` are given instead, one for each request, until none is left.
+    Attributes to set: `answers` are given instead of lists, one for each request, until none is
+    left.
     """
 
     def __init__(self, *, token: str = "") -> None:
@@ -26,6 +27,11 @@ class ReleaseLists(HttpThread):
         self.moved: dict[str, str] = {}
         self.answers: list[Response] = []
         self._releases: dict[str, list[dict[str, object]]] = {}
+
+    def hold(self, repository: str, *, private: bool = True) -> None:
+        """Keep a repository that has no releases."""
+        self._releases.setdefault(repository, [])
+        self.private |= {repository} if private else set()
 
     def release(
         self, repository: str, tag: str, text: str = "", *, draft: bool = False, early: bool = False
@@ -57,7 +63,7 @@ class ReleaseLists(HttpThread):
         return [each for each in self.requests if each.path.endswith(part)]
 
     def respond(self, request: SeenRequest) -> Response:
-        if self.answers:
+        if self.answers and request.path.endswith("/releases"):
             return self.answers.pop(0)
         if request.path.startswith("/api/v3/repos/"):
             return self._github(request)

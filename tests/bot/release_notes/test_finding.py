@@ -79,8 +79,10 @@ def push(
     return f"{registry.host}/{name}", old, new
 
 
-def github(server: ReleaseLists, owner: str = "acme") -> OwnForge:
-    return OwnForge(kind="github", url=server.url, owner=owner, token=Secret(CANARY))
+def github(server: ReleaseLists, owner: str = "acme", *, private: bool = True) -> OwnForge:
+    """Return the forge of proposals to a repository of `owner`."""
+    server.hold(f"{owner}/apps", private=private)
+    return OwnForge(kind="github", url=server.url, path=f"{owner}/apps", token=Secret(CANARY))
 
 
 async def test_a_gitea_tells_what_lies_between_two_images(
@@ -99,7 +101,7 @@ async def test_a_gitea_tells_what_lies_between_two_images(
     forge = OwnForge(
         kind="gitea",
         url=gitea.url,
-        owner=gitea.owner,
+        path=f"{gitea.owner}/{unique_name}",
         token=Secret(gitea.token),
         access=Access(ca=str(gitea.ca_file)),
     )
@@ -131,8 +133,8 @@ async def test_a_gitea_keeps_private_notes_of_another_owner(
     token = Secret(gitea.token)
 
     found = []
-    for owner in (gitea.owner, "somebody-else"):
-        forge = OwnForge(kind="gitea", url=gitea.url, owner=owner, token=token, access=access)
+    for path in (place, "somebody-else/apps"):
+        forge = OwnForge(kind="gitea", url=gitea.url, path=path, token=token, access=access)
         async with opened(forge) as notes:
             found.append(await find(notes, image))
 
@@ -172,7 +174,7 @@ async def test_github_is_asked_once_for_all_images_of_a_source(
 
     assert {one.notes[0].text for one in found} == {"See @someone and #12"}
     assert found[0].notes[0].url == f"{lists.url}/acme/fleet/releases/tag/v1.1.0"
-    assert len(lists.requests) == 1
+    assert len(lists.asked()) == 1
     assert lists.requests[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
@@ -186,7 +188,7 @@ async def test_gitlab_is_asked_in_its_own_way(
     forge = OwnForge(
         kind="gitlab",
         url=lists.url,
-        owner="acme",
+        path="acme/tools/api",
         token=Secret(CANARY),
         token_header="JOB-TOKEN",
     )
@@ -403,6 +405,25 @@ async def test_private_notes_of_another_owner_stay_private(
     assert CANARY not in str(foreign)
 
 
+async def test_a_public_repositorys_proposals_show_nothing_private_of_its_owner(
+    registry: Distribution, lists: ReleaseLists, unique_name: str
+) -> None:
+    for name in ("api", "web"):
+        lists.release(f"acme/{name}", "v1.1.0", f"the plan of {name}")
+    lists.private.add("acme/api")
+    images = [
+        push(registry, f"{unique_name}/{name}", f"{lists.url}/acme/{name}")[0]
+        for name in ("api", "web")
+    ]
+
+    async with opened(github(lists, "acme", private=False)) as notes:
+        hidden, shown = [await find(notes, image) for image in images]
+
+    assert hidden.notes == ()
+    assert shown.notes[0].text == "the plan of web"
+    assert len([one for one in lists.requests if one.path.endswith("/acme/apps")]) == 1
+
+
 async def test_public_notes_of_another_owner_are_read_with_the_token(
     registry: Distribution, lists: ReleaseLists, unique_name: str
 ) -> None:
@@ -423,7 +444,7 @@ async def test_on_gitlab_too_what_not_everybody_may_read_stays_private(
     lists.release("acme/api", "v1.1.0")
     lists.private |= {"acme/api"} if private else set()
     image, _, _ = push(registry, f"{unique_name}/api", f"{lists.url}/acme/api")
-    forge = OwnForge(kind="gitlab", url=lists.url, owner="corp", token=Secret(CANARY))
+    forge = OwnForge(kind="gitlab", url=lists.url, path="corp/apps", token=Secret(CANARY))
 
     async with opened(forge) as notes:
         found = await find(notes, image)
@@ -478,7 +499,7 @@ async def test_whatever_goes_wrong_is_a_line_and_no_error(
 
     assert says in found.looked_for
     assert found.source_url == f"{lists.url}/acme/api"
-    assert len(lists.requests) == 1
+    assert len(lists.asked()) == 1
 
 
 @pytest.mark.parametrize(
@@ -501,7 +522,7 @@ async def test_a_forge_that_had_enough_is_left_alone_for_the_run(
     async with opened(github(lists)) as notes:
         found = [await find(notes, image) for image in images]
 
-    assert len(lists.requests) == 1
+    assert len(lists.asked()) == 1
     assert all("could not be read" in one.looked_for for one in found)
 
 
@@ -516,7 +537,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_parts(
     async with opened(github(lists)) as notes:
         found = await find(notes, image)
 
-    assert [one.query["per_page"] for one in lists.requests] == ["100", "20", "20"]
+    assert [one.query["per_page"] for one in lists.asked()] == ["100", "20", "20"]
     assert [one.version for one in found.notes] == ["v1.1.0"]
 
 
