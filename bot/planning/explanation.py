@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.planning.markdown import code, plain
+from bot.planning.markdown import code, html_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +62,8 @@ def _folded(one: Considered) -> str:
     more = len(rows) - _SHOWN
     lines = [
         "<details>",
-        f"<summary>{_html(one.binding.image)} in {_html(written.file)}:{written.line}, "
-        f"{len(rows)} candidates</summary>",
+        f"<summary><code>{html_text(one.binding.image)}</code> in "
+        f"<code>{html_text(written.file)}</code>:{written.line}, {len(rows)} candidates</summary>",
         "",
         f"{plain(one.binding.policy.text)}; written is {code(written.value)}; "
         f"{plain(one.decision.floor)}",
@@ -80,11 +80,6 @@ def _folded(one: Considered) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _html(value: str) -> str:
-    """Return `value` for a place where Markdown may or may not be read."""
-    return f"<code>{plain(value).replace(chr(92), '')}</code>"
 
 
 def holds_table(holds: Iterable[HoldRecord]) -> str:

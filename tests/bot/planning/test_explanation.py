@@ -1,5 +1,6 @@
 """Why each tag was chosen, held or rejected, as Markdown in a comment."""
 
+import html
 from datetime import timedelta
 
 from bot.planning.explanation import candidate_rows, explanation
@@ -31,6 +32,14 @@ def test_foreign_text_is_neither_a_cell_nor_a_mention() -> None:
     (row,) = [line for line in text.splitlines() if "1.2.0" in line]
     assert row.count("|") - row.count("\\|") == 4
     assert "@kim" not in text
+
+
+def test_a_files_name_is_shown_as_it_is_in_the_fold() -> None:
+    file = "apps/a\\b_*c*_<b>`.yaml"
+    text = explanation(chosen({file: WEB}, ["1.1.0"]).considered, "acme/web")
+    summary = text.splitlines()[1]
+    assert f"in <code>{file}</code>:1" in html.unescape(summary)
+    assert not set("\\_*`") & set(summary)
 
 
 def test_long_lists_are_cut_with_their_number() -> None:
