@@ -51,7 +51,7 @@ def behind(report: Report, *, dry_run: bool) -> list[Update]:
 def judged(code: int, outdated: Iterable[object], *, fail_on: str) -> int:
     """Return the exit code of a command that would end with `code` by itself."""
     if fail_on == "never":
-        return _DONE if code == _PARTLY else code
+        return _DONE if code in {_OUTDATED, _PARTLY} else code
     if code == _DONE and fail_on == "outdated" and any(True for _ in outdated):
         return _OUTDATED
     return code

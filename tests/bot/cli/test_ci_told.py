@@ -142,6 +142,8 @@ def test_code_quality_has_only_what_stands_on_a_line() -> None:
         (4, "error", 4),
         (4, "outdated", 4),
         (4, "never", 0),
+        (3, "error", 3),  # mode test: a policy that selects nothing
+        (3, "never", 0),
         (1, "never", 1),
         (2, "never", 2),
     ],
