@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.forges.forge import Abilities, Links
-from bot.forges.github_auth import GitHubAuth
+from bot.forges.github_auth import AppTokens, GitHubAuth
 from bot.forges.github_merging import GitHubMerging
 from bot.forges.github_proposals import GitHubProposals
 from bot.forges.github_session import GitHubSession
@@ -19,7 +19,7 @@ from bot.forges.sync_door import Gate
 if TYPE_CHECKING:
     from bot.clock import Clock
 
-__all__ = ["GitHubAuth", "GitHubForge", "open_github"]
+__all__ = ["AppTokens", "GitHubAuth", "GitHubForge", "open_github"]
 
 
 class GitHubForge(GitHubProposals, GitHubTalk, GitHubMerging):
@@ -43,11 +43,13 @@ def open_github(
     ca: str | None = None,
     pace_s: float = 1.0,
     gate: Gate | None = None,
+    tokens: AppTokens | None = None,
 ) -> GitHubForge:
     """Return the repository `path` (owner/name) of the GitHub at `host_url`.
 
     `pace_s` is how far apart writes are kept; GitHub asks for at least a second. Forges that
-    share a credential share a `gate`, which then says the pace.
+    share a credential share a `gate`, which then says the pace. `tokens` are what an App was given
+    for this repository before.
 
     Raises:
         ConfigError: `path` is no repository of GitHub's, or `auth` holds nothing.
@@ -62,5 +64,6 @@ def open_github(
         ca=ca,
         clock=clock,
         gate=gate or Gate(clock, pace_s=pace_s),
+        tokens=tokens or AppTokens(),
     )
     return GitHubForge(session, links=Links(web=f"{host_url}/{path}", style="github"), clock=clock)

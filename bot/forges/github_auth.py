@@ -2,8 +2,9 @@
 
 An App speaks by a token of its own key only to find where it is installed; everything else goes
 by an installation token for the one repository and the permissions that we need (threat G8),
-renewed at 80 % of its life and once when it is refused. Token kinds are told by their prefix,
-which GitHub documents.
+renewed at 80 % of its life and once when it is refused. What an App was given may outlive the
+forge that asked for it (`AppTokens`), so that the runs of an hour share one token. Token kinds are
+told by their prefix, which GitHub documents.
 
 Must not know what the token is used for.
 """
@@ -68,8 +69,38 @@ class Installation:
     granted: Mapping[str, str] = field(default_factory=dict)
 
 
+class AppTokens:
+    """What an App was given for one repository: where it is installed and its newest token.
+
+    Texts of tokens are masked from their making on, the newest few of them.
+    """
+
+    def __init__(self) -> None:
+        self.installation: Installation | None = None
+        self.token: Secret | None = None
+        self.renew_at_s = 0.0
+        self.order = asyncio.Lock()
+        self._made: list[str] = []
+
+    @property
+    def are_new(self) -> bool:
+        """Return whether no token was made so far."""
+        return not self._made
+
+    def keep(self, text: str, *, renew_at_s: float) -> Secret:
+        """Return a new token, which is the one to use until `renew_at_s`, a monotonic time."""
+        self.token, self.renew_at_s = Secret(text), renew_at_s
+        self._made.append(text)
+        if len(self._made) > _KEPT_MASKED:
+            forget_secret(self._made.pop(0))
+        return self.token
+
+
 class Credential:
-    """Gives the token to use now. `ask` sends one request; `sign` makes an App's own token."""
+    """Gives the token to use now. `ask` sends one request; `sign` makes an App's own token.
+
+    `tokens` are those of the App for this repository, from an earlier forge or new.
+    """
 
     def __init__(
         self,
@@ -80,6 +111,7 @@ class Credential:
         clock: Clock,
         ask: Callable[[Ask], Awaitable[Reply]],
         sign: Callable[[], str],
+        tokens: AppTokens,
     ) -> None:
         app = bool(auth.app_id) and auth.private_key is not None
         if not app and not auth.token:
@@ -95,11 +127,7 @@ class Credential:
         self._clock = clock
         self._ask = ask
         self._sign = sign
-        self._installation: Installation | None = None
-        self._token: Secret | None = None
-        self._made: list[str] = []
-        self._renew_at_s = 0.0
-        self._order = asyncio.Lock()
+        self._tokens = tokens
 
     @property
     def kind(self) -> str:
@@ -113,20 +141,21 @@ class Credential:
         """Return the token to use now."""
         if self._auth.token is not None and not self._app:
             return self._auth.token
-        async with self._order:
-            if self._token is None or self._clock.monotonic_s() >= self._renew_at_s:
-                self._token = await self._new_token()
-            return self._token
+        async with self._tokens.order:
+            kept = self._tokens.token
+            if kept is None or self._clock.monotonic_s() >= self._tokens.renew_at_s:
+                kept = await self._new_token()
+            return kept
 
     def refused(self) -> bool:
         """Note that the token was refused; return whether a new one can be had."""
         if self._app:
-            self._token = None
+            self._tokens.token = None
         return self._app
 
     async def installation(self) -> Installation:
-        """Return where the App is installed; asked once."""
-        if self._installation is None:
+        """Return where the App is installed; asked once for each token."""
+        if self._tokens.installation is None:
             row = await self._as_app("GET", f"/repos/{self._path}/installation")
             if row.has("suspended_at"):
                 raise AccessError(
@@ -135,14 +164,16 @@ class Credential:
                     hint="Resume it in the settings under GitHub Apps",
                 )
             granted = row.row("permissions")
-            self._installation = Installation(
+            self._tokens.installation = Installation(
                 number=row.number("id"),
                 login=f"{row.text('app_slug')}[bot]",
                 granted={name: granted.text(name) for name in granted.fields()},
             )
-        return self._installation
+        return self._tokens.installation
 
     async def _new_token(self) -> Secret:
+        if not self._tokens.are_new:
+            self._tokens.installation = None  # it may have been granted more or less since
         installed = await self.installation()
         wanted = {
             name: level if installed.granted[name] != "read" else "read"
@@ -154,14 +185,12 @@ class Credential:
             f"/app/installations/{installed.number}/access_tokens",
             {"repositories": [self._path.rpartition("/")[2]], "permissions": wanted},
         )
-        token = Secret(row.text("token"))
-        self._made.append(row.text("token"))
-        if len(self._made) > _KEPT_MASKED:
-            forget_secret(self._made.pop(0))
+        text = row.text("token")
+        remember_secret(text)
         life_s = (row.moment("expires_at") - self._clock.now()).total_seconds()
         life_s = min(max(life_s, _SHORTEST_S), _LONGEST_S)
-        self._renew_at_s = self._clock.monotonic_s() + _RENEW_AT * life_s
-        return token
+        renew_at_s = self._clock.monotonic_s() + _RENEW_AT * life_s
+        return self._tokens.keep(text, renew_at_s=renew_at_s)
 
     async def _as_app(self, method: str, path: str, body: object = None) -> Row:
         signed = await asyncio.to_thread(self._sign)

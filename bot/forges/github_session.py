@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bot.errors import ConfigError
 from bot.forges.answers import NotUnderstoodError, Row, read_row, read_rows
 from bot.forges.github_address import api_url_of
-from bot.forges.github_auth import Credential, GitHubAuth
+from bot.forges.github_auth import AppTokens, Credential, GitHubAuth
 from bot.forges.github_faults import fault_of, graphql_fault, is_limit
 from bot.forges.sync_door import Ask, Gate, Reply, SyncDoor
 
@@ -42,6 +42,7 @@ class GitHubSession:
         ca: str | None,
         clock: Clock,
         gate: Gate,
+        tokens: AppTokens,
     ) -> None:
         self.path = path
         self.owner, _, self.name = path.partition("/")
@@ -68,6 +69,7 @@ class GitHubSession:
             clock=clock,
             ask=self._door.ask,
             sign=self._sign,
+            tokens=tokens,
         )
 
     @property

@@ -71,17 +71,25 @@ def open_gitlab(
     ca: str | None = None,
     clock: Clock,
     pace_s: float = 0.0,
+    gate: Gate | None = None,
 ) -> GitLabForge:
     """Return one project on a GitLab; nothing is asked of it yet.
 
     `host_url` is where its pages begin, `path` the project with every group ("group/sub/name").
-    `ca` is a file of authorities that replaces the system's. `pace_s` keeps writes apart.
+    `ca` is a file of authorities that replaces the system's. `pace_s` keeps writes apart;
+    forges that share a token share a `gate`, which then says the pace.
 
     Raises:
         ConfigError: `path` names no project.
     """
-    gate = Gate(clock, pace_s=pace_s)
-    session = GitLabSession(host_url=host_url, path=path, auth=auth, ca=ca, clock=clock, gate=gate)
+    session = GitLabSession(
+        host_url=host_url,
+        path=path,
+        auth=auth,
+        ca=ca,
+        clock=clock,
+        gate=gate or Gate(clock, pace_s=pace_s),
+    )
     return GitLabForge(session, clock=clock)
 
 

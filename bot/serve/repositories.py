@@ -102,7 +102,7 @@ class Repositories:
         if place is None or place.kind != "github":
             return access
         credential = forge_credential(entry, settings, generation.folder)
-        token = await app_token(place, credential, clock=self._clock)
+        token = await app_token(place, credential, clock=self._clock, gates=self._gates)
         return replace(access, username="x-access-token", token=token)
 
     def world(self, entry: RepositoryEntry, generation: Generation) -> World:

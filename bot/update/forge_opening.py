@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bot.config.model import Config
     from bot.config.secret_refs import Secret
     from bot.forges.forge import Forge, Issue
+    from bot.forges.github import GitHubForge
+    from bot.forges.github_auth import AppTokens
     from bot.forges.sync_door import Gate
     from bot.planning.plan import PlannedProposal
     from bot.planning.release_notes import NotesOf
@@ -49,18 +51,34 @@ class ForgeCredential:
 
 
 class Gates:
-    """The paces and limits of credentials, shared by all repositories that one of them opens."""
+    """What credentials keep from one run to the next: paces, limits, and an App's tokens.
+
+    Paces and limits are shared by all repositories that a credential opens.
+    """
 
     def __init__(self) -> None:
         self._gates: dict[tuple[str, str], Gate] = {}
+        self._tokens: dict[tuple[str, str, str], AppTokens] = {}
 
     def of(self, place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Gate:
         """Return the gate of a credential; what keeps them apart is a digest, never the token."""
         from bot.forges.sync_door import Gate
 
-        shown = credential.token.reveal() if credential.token else credential.app_id
-        key = (place.host_url, hashlib.sha256(shown.encode()).hexdigest())
-        return self._gates.setdefault(key, Gate(clock, pace_s=_GITHUB_PACE_S))
+        pace_s = _GITHUB_PACE_S if place.kind == "github" else 0.0
+        key = (place.host_url, _digest(credential))
+        return self._gates.setdefault(key, Gate(clock, pace_s=pace_s))
+
+    def tokens_of(self, place: ForgePlace, credential: ForgeCredential) -> AppTokens:
+        """Return what a GitHub App was given for a repository."""
+        from bot.forges.github_auth import AppTokens
+
+        key = (place.host_url, place.path, _digest(credential))
+        return self._tokens.setdefault(key, AppTokens())
+
+
+def _digest(credential: ForgeCredential) -> str:
+    text = credential.token.reveal() if credential.token else credential.app_id
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 _GITHUB_PACE_S = 1.0  # between two writes, as GitHub asks for (its rules of secondary limits)
@@ -204,52 +222,63 @@ async def open_forge(
         async with _gitea(place, credential, clock=clock) as forge:
             yield forge
         return
-    if place.kind == "github":
-        opened = _github(place, credential, clock, gates or Gates())
-    else:
-        opened = _gitlab(place, credential, clock)
+    open_one = _github if place.kind == "github" else _gitlab
+    opened = open_one(place, credential, clock, gates or Gates())
     try:
         yield opened
     finally:
         await opened.aclose()
 
 
-async def app_token(place: ForgePlace, credential: ForgeCredential, *, clock: Clock) -> Secret:
-    """Return a token of the App for Git, narrowed to the one repository; it lives an hour.
+async def app_token(
+    place: ForgePlace, credential: ForgeCredential, *, clock: Clock, gates: Gates | None = None
+) -> Secret:
+    """Return a token of the App for Git, narrowed to the one repository.
+
+    It lives for twelve minutes more at least, an hour where `gates` knew of none.
 
     Raises:
         AccessError: The App is not installed there, or its key is wrong.
     """
     from bot.config.secret_refs import Secret
-    from bot.forges.github import GitHubAuth, open_github
 
-    auth = GitHubAuth(app_id=credential.app_id, private_key=credential.app_key)
-    forge = open_github(place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock)
+    only = replace(credential, token=None)
+    forge = _github(place, only, clock, gates or Gates())
     try:
         return Secret(await forge.git_token())
     finally:
         await forge.aclose()
 
 
-def _github(place: ForgePlace, credential: ForgeCredential, clock: Clock, gates: Gates) -> Forge:
+def _github(
+    place: ForgePlace, credential: ForgeCredential, clock: Clock, gates: Gates
+) -> GitHubForge:
     from bot.forges.github import GitHubAuth, open_github
 
     auth = GitHubAuth(
         token=credential.token, app_id=credential.app_id, private_key=credential.app_key
     )
-    gate = gates.of(place, credential, clock)
     return open_github(
-        place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock, gate=gate
+        place.host_url,
+        place.path,
+        auth=auth,
+        ca=credential.ca,
+        clock=clock,
+        gate=gates.of(place, credential, clock),
+        tokens=gates.tokens_of(place, credential),
     )
 
 
-def _gitlab(place: ForgePlace, credential: ForgeCredential, clock: Clock) -> Forge:
+def _gitlab(place: ForgePlace, credential: ForgeCredential, clock: Clock, gates: Gates) -> Forge:
     from bot.forges.gitlab import GitLabAuth, open_gitlab
 
     if credential.token is None:
         raise no_token(place)
     auth = GitLabAuth(token=credential.token, kind="job" if credential.job else "private")
-    return open_gitlab(place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock)
+    gate = gates.of(place, credential, clock)
+    return open_gitlab(
+        place.host_url, place.path, auth=auth, ca=credential.ca, clock=clock, gate=gate
+    )
 
 
 @asynccontextmanager

@@ -296,7 +296,7 @@ async def test_an_apps_token_is_renewed_at_four_fifths_of_its_life(situation: Si
 
     assert second != first
     assert len(situation.asked("/access_tokens")) == 2
-    assert len(situation.asked("/installation")) == 3  # found once, two tokens
+    assert len(situation.asked("/installation")) == 4  # found twice, two tokens
 
 
 async def test_an_apps_token_that_is_refused_is_renewed_once(situation: Situation) -> None:
