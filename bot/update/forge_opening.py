@@ -7,11 +7,11 @@ A host that needs a token and has none is an error, never a silent plain branch
 from __future__ import annotations
 
 import hashlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from bot.errors import ConfigError
+from bot.errors import ConfigError, ProductError
 from bot.update.dashboard import find_dashboard
 from bot.update.forge_rule import place_of_forge
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bot.proposals.automerge import Verdict
     from bot.proposals.wishes import Wishes
     from bot.release_notes.finding import ReleaseNotes
+    from bot.release_notes.forge_releases import OwnForge
     from bot.update.forge_rule import ForgePlace
     from bot.update.report import World
     from bot.update.survey import Asker
@@ -168,23 +169,35 @@ class ForgeDoor:
         import os
 
         from bot.http_client.client import HttpClient
-        from bot.http_client.exchange import Access
         from bot.http_client.proxies import Proxies
         from bot.release_notes.finding import ReleaseNotes
-        from bot.release_notes.forge_releases import OwnForge
 
         credential = self.world.credential_for(self.config.forge, place)
-        own = OwnForge(
-            kind=place.kind,
-            url=place.host_url,
-            path=place.path,
-            token=credential.token,
-            token_header="JOB-TOKEN" if credential.job else "",
-            access=Access(ca=credential.ca),
-        )
+        own = await own_forge(place, credential, clock=self.world.clock, gates=self.world.gates)
         proxies = Proxies.from_environment(os.environ)
         async with HttpClient(clock=self.world.clock, proxies=proxies) as http:
             yield ReleaseNotes(http, self.asker, sources=self.config.sources, forge=own)
+
+
+async def own_forge(
+    place: ForgePlace, credential: ForgeCredential, *, clock: Clock, gates: Gates
+) -> OwnForge:
+    """Return the forge of the proposals as release notes ask it, without a token if need be."""
+    from bot.http_client.exchange import Access
+    from bot.release_notes.forge_releases import OwnForge
+
+    token = credential.token
+    if token is None and place.kind == "github" and credential.app_key:
+        with suppress(ProductError):  # told where proposals are opened
+            token = await app_token(place, credential, clock=clock, gates=gates)
+    return OwnForge(
+        kind=place.kind,
+        url=place.host_url,
+        path=place.path,
+        token=token,
+        token_header="JOB-TOKEN" if credential.job else "",
+        access=Access(ca=credential.ca),
+    )
 
 
 def place_in(world: World, config: Config, remote_url: str) -> ForgePlace | None:
