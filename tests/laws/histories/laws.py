@@ -13,7 +13,8 @@ from tests.laws.histories.stage import Move, Seen, Stage
 
 Change = tuple[str, str]  # an image and the tag that it is moved to
 _LINE = re.compile(rb"image: acme/(\w+):(\S+)")
-_OURS, _NOTES, _MOMENT = (
+_BASE, _OURS, _NOTES, _MOMENT = (
+    "refs/heads/main",
     "refs/heads/pilotfish/",
     "refs/notes/pilotfish",
     "refs/heads/pilotfish-commit/",
@@ -54,6 +55,7 @@ class Laws:
     closed: list[Closed] = field(default_factory=list)
     given_back: set[str] = field(default_factory=set)  # heads that a writer let us throw away
     made: set[str] = field(default_factory=set)  # commits that we pushed
+    passed: set[str] = field(default_factory=set)  # commits whose checks passed
     texts: dict[str, str] = field(default_factory=dict)
     _read: int = 0
     _trees: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -119,6 +121,9 @@ class Laws:
     def _check_move(self, move: Move, seen: Iterable[Seen], known_closes: int) -> None:
         if move.ref == _NOTES or move.ref.startswith(_MOMENT):
             return
+        if move.ref == _BASE:
+            self._check_merge(move)
+            return
         if not move.ref.startswith(_OURS):
             raise Violation(f"I7: moved {move.ref}, which is not ours")
         if move.old and move.old not in self.made and move.old not in self.given_back:
@@ -130,6 +135,13 @@ class Laws:
             for change in self.changes(move.new):
                 self._check_wanted(change, known_closes, f"pushed to {move.ref}")
             self.made.add(move.new)
+
+    def _check_merge(self, move: Move) -> None:
+        """Hold a push to the base to what quiet merges are: the very commit that was checked."""
+        if move.new not in self.made or self.parents(move.new) != (move.old,):
+            raise Violation(f"I7: the base was moved to something else: {move}")
+        if move.new not in self.passed:
+            raise Violation(f"I7: merged without checks that passed: {move}")
 
     def _check_commit(self, move: Move) -> None:
         parents = self.parents(move.new)

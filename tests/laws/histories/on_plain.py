@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+from bot.forges.forge import CheckState
 from tests.bot.forges.harness import Who
 from tests.laws.histories.moved_clock import START, MovedClock
 from tests.laws.histories.stage import HOOK, Move, Seen, read_moves
@@ -68,6 +69,9 @@ class PlainPeople:
 
     def edit_body(self, number: int, body: str) -> None:
         """Nothing is said here."""
+
+    def set_check(self, commit: str, name: str, state: CheckState) -> None:
+        raise RuntimeError("a Git server knows no checks")
 
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         return 0

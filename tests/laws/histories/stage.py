@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.config.secret_refs import Secret
+from bot.forges.forge import CheckState
 from tests.bot.forges.harness import Who
 from tests.laws.histories.wire import Wire
 from tests.servers.remote import Remote
@@ -63,6 +64,9 @@ class People(Protocol):
 
     def edit_body(self, number: int, body: str) -> None:
         """Give a proposal another body."""
+
+    def set_check(self, commit: str, name: str, state: CheckState) -> None:
+        """Put what CI says on a commit."""
 
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         """Open a proposal as a person."""

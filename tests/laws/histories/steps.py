@@ -31,7 +31,10 @@ Deed = Literal[
     "base-reverts",
     "squat",
     "open-own",
+    "checks-pass",
+    "checks-fail",
 ]
+Opening = Literal["immediate", "after-checks", "quiet"]
 _DEEDS: dict[Deed, int] = {
     "merge": 3,
     "squash": 3,
@@ -108,12 +111,14 @@ Step = Publish | Person | Run
 class Plot:
     """How a repository is set up, and what happens there.
 
-    `foreign`: a branch under our prefix is there that we never made.
+    `foreign`: a branch under our prefix is there that we never made. `opening` is when something
+    is proposed, or that it is merged without.
     """
 
     grouped: bool = False
     dashboard: bool = False
     foreign: bool = False
+    opening: Opening = "immediate"
     steps: list[Step] = field(default_factory=list)
 
 
@@ -130,12 +135,27 @@ class Dice:
         steps += [self._run(0.3)]
         while len(steps) < dice.randint(5, 9):
             steps += self._scene() if dice.random() < 0.4 else [self._step()]
-        return Plot(
+        plot = Plot(
             grouped=dice.random() < 0.4,
             dashboard=dice.random() < 0.15,
             foreign=dice.random() < 0.2,
             steps=self._run_on(steps),
         )
+        if dice.random() < 0.7:
+            return plot
+        opening: Opening = "quiet" if dice.random() < 0.6 else "after-checks"
+        return replace(plot, opening=opening, steps=self._checked(plot.steps))
+
+    def _checked(self, steps: list[Step]) -> list[Step]:
+        """Let checks end behind most runs."""
+        found: list[Step] = []
+        for one in steps:
+            found.append(one)
+            if isinstance(one, Run) and self._random.random() < 0.7:
+                deed: Deed = "checks-fail" if self._random.random() < 0.2 else "checks-pass"
+                found += [Person(deed=deed, which=self._random.randint(0, 2))]
+                found += [self._run(0.3)] if self._random.random() < 0.6 else []
+        return found
 
     def _run_on(self, steps: list[Step]) -> list[Step]:
         """Let most deeds of persons be followed by a run, so that something comes of them."""
@@ -202,5 +222,7 @@ def shorter(plot: Plot) -> Iterator[Plot]:
         yield replace(plot, grouped=False)
     if plot.foreign:
         yield replace(plot, foreign=False)
+    if plot.opening != "immediate":
+        yield replace(plot, opening="immediate")
     if plot.dashboard:
         yield replace(plot, dashboard=False)

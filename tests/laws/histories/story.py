@@ -11,6 +11,7 @@ from pathlib import Path
 from bot.config.model import Config
 from bot.config.secret_refs import Secret
 from bot.errors import ProductError
+from bot.forges.forge import CheckState
 from bot.git.remote import open_remote
 from bot.git.settings import GitAccess
 from bot.update.forge_opening import ForgeCredential
@@ -24,7 +25,9 @@ from tests.servers.gitea import GiteaRefused
 from tests.servers.gitlab_project import Refusal
 
 QUIET_WITHIN = 4  # runs, once nothing goes wrong any more
+CHECKED_QUIET_WITHIN = 8  # the same where branches wait, one merges in a run, and all move on
 _A_WHILE_S = 600.0
+_NO_CHECK_COMES_S = 3_900.0
 _REAPING_S = 0.02  # so long asyncio takes to let go of a child that was killed
 _LINES = {
     SHOP: ("web:1.0.0 # pilotfish: semver >=1", "api:1.0.0 # pilotfish: semver ^1"),
@@ -32,6 +35,11 @@ _LINES = {
 }
 _FILE_OF = {"web": SHOP, "api": SHOP, "db": STORE}
 _ELSE: dict[Deed, Deed] = {"reopen": "close", "base-reverts": "merge"}  # what must come before
+_RULES = {
+    "immediate": [],
+    "after-checks": ["open: after-checks"],
+    "quiet": ["automerge: {patch: quiet, minor: quiet, major: quiet}"],
+}
 _COMMANDS = {
     "hold": "/pilotfish hold",
     "unhold": "/pilotfish unhold",
@@ -119,7 +127,9 @@ class Story:
             "limits: {open: 20, new-per-hour: 200, pushes-per-hour: 200}",
         ]
         lines += ["dashboard: true"] if self.plot.dashboard and self.stage.has_forge else []
-        lines += ["updates:", "  - {name: prod, group: all}"] if self.plot.grouped else []
+        rules = ["group: all"] if self.plot.grouped else []
+        rules += _RULES[self.plot.opening] if self.stage.has_forge else []
+        lines += ["updates:", f"  - {{{', '.join(['name: prod', *rules])}}}"] if rules else []
         files = {one: text_of(one) for one in _LINES}
         files[CONFIG] = "".join(f"{line}\n" for line in lines).encode()
         self.stage.people.commit("main", files, message="Follow images")
@@ -184,6 +194,8 @@ class Story:
             return self._on_the_base(one)
         if one.deed == "squat":
             return self._squat(one)
+        if one.deed in {"checks-pass", "checks-fail"}:
+            return self._check(one)
         if one.deed == "open-own":
             self.stage.people.commit("feature", {"feature.md": b"x\n"})
             return str(self.stage.people.open("feature", "main", "A feature", "By hand."))
@@ -195,6 +207,18 @@ class Story:
         if one.deed in _COMMANDS:
             return self._comment(one, seen)
         return self._to_a_proposal(one, seen)
+
+    def _check(self, one: Person) -> str:
+        heads = self.stage.bare.branches()
+        branches = sorted(name for name in heads if name.startswith("pilotfish/"))
+        if not branches:
+            return "nothing there"
+        branch = branches[one.which % len(branches)]
+        passed = one.deed == "checks-pass"
+        state = CheckState.PASSED if passed else CheckState.FAILED
+        self.stage.people.set_check(heads[branch], "ci/test", state)
+        (self.laws.passed.add if passed else self.laws.passed.discard)(heads[branch])
+        return f"{branch} at {heads[branch]}"
 
     def _to_a_proposal(self, one: Person, seen: Seen) -> str:
         people, number = self.stage.people, seen.number
@@ -339,17 +363,19 @@ class Story:
         """Hold the end to I9: soon there is nothing to write, and the reports say so."""
         self.stage.lag(0)
         self.stage.catch_up()
-        for _ in range(QUIET_WITHIN):
+        at_once = self.plot.opening == "immediate"
+        for _ in range(QUIET_WITHIN if at_once else CHECKED_QUIET_WITHIN):
             if not self._quiet_run():
                 break
         else:
-            raise Violation(f"I9: still writing after {QUIET_WITHIN} runs with nothing new")
+            raise Violation("I9: still writing after many runs with nothing new")
         for _ in range(2):
             if wrote := self._quiet_run():
                 raise Violation(f"I9: a run with nothing new wrote: {wrote}")
 
     def _quiet_run(self) -> list[str]:
-        self.stage.pass_time(_A_WHILE_S)
+        at_once = self.plot.opening == "immediate"
+        self.stage.pass_time(_A_WHILE_S if at_once else _NO_CHECK_COMES_S)
         before, moved = len(self.stage.wire.wrote), len(self.stage.moves())
         closes = len(self.laws.closed)
         try:
