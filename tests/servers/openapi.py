@@ -128,6 +128,26 @@ def find(operations: tuple[str, ...]) -> Description:
     return Description(json.loads(small.read_bytes()))
 
 
+def published_example(operation: str, status: int) -> Any:
+    """Return the answer that GitHub itself prints for an operation in its documentation.
+
+    Raises:
+        Missing: It cannot be had here.
+        LookupError: GitHub prints none.
+    """
+    method, _, path = operation.partition(" ")
+    whole = _whole()
+    answer = whole["paths"][path][method.lower()]["responses"][str(status)]
+    (found,) = answer["content"]["application/json"]["examples"].values()
+    name = found.get("$ref", "").rpartition("/")[2]
+    return (whole["components"]["examples"][name] if name else found)["value"]
+
+
+@functools.cache
+def _whole() -> Any:
+    return json.loads(bring().read_bytes())
+
+
 def bring(tools: Path | None = None, environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
     """Return GitHub's description, fetched into the folder of tools when it is not there.
 
