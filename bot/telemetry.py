@@ -73,14 +73,19 @@ def shown(text: str, *, max_chars: int = 200) -> str:
 
     Control and bidirectional characters are written as escapes, line ends as spaces.
     """
-    text = redact(" ".join(text.split()))
-    safe = "".join(
+    safe = escaped(redact(" ".join(text.split())))
+    return safe if len(safe) <= max_chars else safe[: max_chars - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    """Return `text` with all that could steer a terminal written as escapes; line ends stay."""
+    return "".join(
         c
-        if c.isprintable() and not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069")
+        if c == "\n"
+        or (c.isprintable() and not ("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"))
         else c.encode("unicode_escape").decode()
         for c in text
     )
-    return safe if len(safe) <= max_chars else safe[: max_chars - 1] + "…"
 
 
 class _RedactingFormatter(logging.Formatter):

@@ -12,7 +12,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from bot.errors import Severity
-from bot.planning.markdown import one_line
+from bot.planning.markdown import one_line, without_unseen
 from bot.planning.message import short_digest, short_name
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def command(word: str, text: str, **properties: object) -> str:
     return f"::{word}{' ' if given else ''}{given}::{text.translate(_IN_TEXT)}"
 
 
+def _seen(text: str) -> str:
+    """Return a text as its lines, without what would steer the terminal of a log."""
+    return without_unseen(text).strip("\n")
+
+
 def move(update: Update) -> str:
     """Return what moves, in a few words: `web 1.2.0 → 1.3.0`."""
     old, new = update.from_tag or update.from_text, update.to_tag or update.value
@@ -51,7 +56,7 @@ def commands(told: Told) -> list[str]:
     marks += [
         command(
             "notice",
-            f"{move(one)} ({one.update_type}): {one.reason}",
+            _seen(f"{move(one)} ({one.update_type}): {one.reason}"),
             file=one.file,
             line=one.binding.field.line,
             title=f"behind: {move(one)}",
@@ -69,10 +74,10 @@ def _weight(one: Problem) -> tuple[int, str, int]:
 
 
 def _of_problem(one: Problem) -> str:
-    text = f"{one.message}. {one.hint}" if one.hint else one.message
+    text = _seen(f"{one.message}. {one.hint}" if one.hint else one.message)
     if one.line:
         return command(_WORDS[one.severity], text, file=one.file, line=one.line, col=one.column)
-    where = f"{one.file}: " if one.file else ""
+    where = f"{one_line(one.file)}: " if one.file else ""
     return command(_WORDS[one.severity], where + text)
 
 

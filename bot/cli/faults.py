@@ -11,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from bot.errors import ConfigError, FaultsError, ProductError, Severity, by_cause
-from bot.telemetry import redact
+from bot.telemetry import escaped, redact, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.errors import Problem
 
 _ERROR = 1
+_LONGEST_PLACE = 1_000
 _SHOWN_ALIKE = 3
 _USAGE = 2
 
@@ -36,7 +37,7 @@ def report(fault: BaseException, *, verbose: bool) -> int:
     if isinstance(fault, BaseExceptionGroup):
         return max(report(one, verbose=verbose) for one in fault.exceptions)
     sys.stderr.write(
-        redact(f"pilotfish: a fault of ours: {type(fault).__name__}: {fault}\n")
+        escaped(redact(f"pilotfish: a fault of ours: {type(fault).__name__}: {fault}\n"))
         + "  nothing was written after this point; report it with what -v shows\n"
     )
     if verbose:
@@ -46,10 +47,15 @@ def report(fault: BaseException, *, verbose: bool) -> int:
 
 def tell(fault: ProductError) -> None:
     """Write one failure to standard error: where, what, what to do."""
-    lines = [f"{fault.where}: {fault.what}" if fault.where else fault.what]
+    lines = [_at(fault.where) + fault.what]
     if fault.hint:
         lines.append(f"  {fault.hint}")
-    sys.stderr.write(redact("pilotfish: " + "\n".join(lines)) + "\n")
+    sys.stderr.write(escaped(redact("pilotfish: " + "\n".join(lines))) + "\n")
+
+
+def _at(where: str) -> str:
+    """Return the beginning of a line about a place, whose name may be anybody's."""
+    return f"{shown(where, max_chars=_LONGEST_PLACE)}: " if where else ""
 
 
 def tell_problems(problems: Iterable[Problem], *, every: bool = True) -> None:
@@ -65,12 +71,12 @@ def tell_problems(problems: Iterable[Problem], *, every: bool = True) -> None:
     for group in alike.values():
         shown = group if every else group[:_SHOWN_ALIKE]
         for problem in shown:
-            place = f"{problem.where}: " if problem.where else ""
-            sys.stderr.write(redact(f"{problem.severity.value}: {place}{problem.message}") + "\n")
+            line = f"{problem.severity.value}: {_at(problem.where)}{problem.message}"
+            sys.stderr.write(escaped(redact(line)) + "\n")
         if len(shown) < len(group):
             sys.stderr.write(f"  … and {len(group) - len(shown)} more like these; -v shows all\n")
         if group[0].hint:
-            sys.stderr.write(redact(f"  {group[0].hint}") + "\n")
+            sys.stderr.write(escaped(redact(f"  {group[0].hint}")) + "\n")
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:

@@ -41,6 +41,15 @@ def test_foreign_text_ends_no_command_and_starts_none() -> None:
     assert line == "::error file=x%2Cy%3Az%0A,col=4::a%0Ab%25%0D"
 
 
+def test_a_mark_holds_nothing_that_steers_a_terminal() -> None:
+    steering = "a\x1b[31m\u202eb\r\nc"
+    problem = Problem(severity=Severity.ERROR, message=steering, hint=steering, file=steering)
+
+    (line,) = commands(told(problems=(problem,)))
+
+    assert line == "::error::a[31mb c: a[31mb%0Ac. a[31mb%0Ac"
+
+
 def test_faults_come_before_what_is_behind() -> None:
     lines = commands(told(an_update(), problems=(HOST, FAULT)))
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.cli.faults import tell_problems
-from bot.errors import Problem, Severity, by_cause
+from bot.cli.faults import report, tell_problems
+from bot.errors import Problem, RefusedError, Severity, by_cause
 
 
 def unasked(number: int, *, cause: str = "its name cannot be resolved", fields: int = 2) -> Problem:
@@ -47,3 +47,18 @@ def test_what_stands_alone_or_has_another_cause_stays_as_it_is() -> None:
     ]
 
     assert by_cause(problems) == problems
+
+
+def test_nothing_in_a_name_or_a_text_steers_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    steering = "a\x1b[31m\u202e\r\nb"
+    tell_problems(
+        [Problem(severity=Severity.ERROR, message=steering, file=steering, line=1, hint=steering)]
+    )
+    report(RefusedError(steering, where=steering, hint=steering), verbose=False)
+    report(KeyError(steering), verbose=False)
+
+    told = capsys.readouterr().err
+    assert not set("\x1b\u202e\r") & set(told)
+    assert "error: a\\x1b[31m\\u202e b:1: a" in told
