@@ -229,11 +229,10 @@ class GiteaForge(GiteaRules):
         page = 1
         while True:
             query = {"limit": PAGE, "page": page}
-            row = (await self._door.ask("GET", f"commits/{commit}/status", query=query)).row()
-            more = read_checks(row)
-            fresh = [one for one in more if one.name not in found]
+            reply = await self._door.ask("GET", f"commits/{commit}/status", query=query)
+            fresh = [one for one in read_checks(reply.row()) if one.name not in found]
             found |= {one.name: one for one in fresh}
-            if not fresh or len(more) < PAGE:
+            if not fresh or (reply.total is not None and len(found) >= reply.total):
                 return tuple(found.values())
             page += 1
 

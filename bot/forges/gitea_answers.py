@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bot.forges.answers import Row
 
 DRAFT = "WIP: "
+_DRAFT_SIGN = re.compile(r"(?:WIP:|\[WIP\])\s*", re.IGNORECASE)  # as Gitea reads it by default
 _NUMBER = re.compile(r"/(?:issues|pulls)/([0-9]{1,18})(?:[#?].*)?$")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _CHECK_STATES = {
@@ -72,24 +73,36 @@ def read_proposal(row: Row, *, me: int, links: Links) -> Proposal:
     number, draft, merged = row.number("number"), row.flag("draft"), row.flag("merged")
     title = row.text("title")
     state = _state(row)
+    own_repository = head.number("repo_id") == base.number("repo_id")
+    sure = state is State.OPEN and own_repository
     return Proposal(
         number=number,
         url=links.proposal(number),
         state=State.MERGED if merged else state,
-        title=title.removeprefix(DRAFT) if draft else title,
+        title=_bare_title(title) if draft else title,
         body=row.text("body"),
         branch=head.text("label"),
-        head=commit_id(head, "sha"),
+        head=commit_id(head, "sha") if sure else _commit_or_none(head, "sha"),
         base=base.text("ref"),
         author=user.text("login"),
         ours=user.number("id") == me,
-        own_repository=head.number("repo_id") == base.number("repo_id"),
+        own_repository=own_repository,
         opened=row.moment("created_at"),
         closed=row.moment_or_none("closed_at") if state is State.CLOSED else None,
         draft=draft,
         labels=tuple(one.text("name") for one in row.rows("labels")) if row.has("labels") else (),
-        merge_commit=commit_id(row, "merge_commit_sha") if merged else "",
+        merge_commit=_commit_or_none(row, "merge_commit_sha") if merged else "",
     )
+
+
+def _bare_title(title: str) -> str:
+    sign = _DRAFT_SIGN.match(title)
+    return title[sign.end() :] if sign else title
+
+
+def _commit_or_none(row: Row, name: str) -> str:
+    """Return a commit, empty where Gitea has lost it: in a proposal that came from elsewhere."""
+    return commit_id(row, name) if row.text(name) else ""
 
 
 def _state(row: Row) -> State:

@@ -137,6 +137,27 @@ def test_a_fork_with_our_branch_is_not_our_repository() -> None:
     assert not read_proposal(Row(changed, place="pull"), me=2, links=LINKS).own_repository
 
 
+def test_a_proposal_from_elsewhere_may_have_lost_its_commits() -> None:
+    changed = copy.deepcopy(RECORDED["pull"])
+    changed["head"]["sha"] = changed["merge_commit_sha"] = ""
+
+    found = read_proposal(Row(changed, place="pull"), me=2, links=LINKS)
+
+    assert (found.state, found.head, found.merge_commit) == (State.MERGED, "", "")
+    changed |= {"state": "open", "merged": False, "closed_at": None}
+    with pytest.raises(NotUnderstoodError):
+        read_proposal(Row(changed, place="pull"), me=2, links=LINKS)
+
+
+@pytest.mark.parametrize("sign", ["WIP: ", "wip:", "[WIP] ", "[wip]"])
+def test_a_draft_is_read_without_its_sign(sign: str) -> None:
+    changed = {**RECORDED["pull"], "title": f"{sign}Update web", "draft": True}
+
+    found = read_proposal(Row(changed, place="pull"), me=2, links=LINKS)
+
+    assert (found.title, found.draft) == ("Update web", True)
+
+
 def reviews(*said: tuple[str, str, dict[str, bool]]) -> list[Row]:
     found = []
     for number, (login, state, flags) in enumerate(said):
@@ -324,6 +345,23 @@ async def test_pages_are_read_to_their_end_whatever_their_size(scripted: Scripte
 
     assert [one.number for one in found] == [7, 6, 5, 4, 3, 2, 1]
     assert [one.query["page"] for one in scripted.requests[1:]] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("headers", [[("X-Total-Count", "3")], []])
+async def test_checks_are_read_to_their_end_whatever_the_size_of_a_page(
+    scripted: Scripted, headers: list[tuple[str, str]]
+) -> None:
+    (sample,) = RECORDED["status"]["statuses"]
+    named = [{**sample, "context": name} for name in ("build", "lint", "test")]
+    for page in (named[:2], named[2:], []):
+        body = {**RECORDED["status"], "statuses": page}
+        scripted.answer("GET", f"{API}/commits/{'a' * 40}/status", body, headers=headers)
+
+    async with asking(scripted) as forge:
+        found = await forge.checks("a" * 40)
+
+    assert [one.name for one in found] == ["build", "lint", "test"]
+    assert len(scripted.requests) == (2 if headers else 3)
 
 
 async def test_a_list_without_a_count_ends_with_an_empty_page(scripted: Scripted) -> None:
