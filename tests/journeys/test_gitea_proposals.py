@@ -235,6 +235,21 @@ def test_a_base_that_demands_up_to_date_branches_gets_them(fleet: ForgeFleet) ->
     assert fleet.face.parents(head) == (fleet.face.head("main"),)
 
 
+@pytest.mark.parametrize("deliver", ["commit", "branch"])
+def test_a_run_that_delivers_in_another_way_closes_no_pull_request(
+    make: MakeFleet, deliver: str
+) -> None:
+    fleet = make()
+    fleet.publish("1.1.0", "2.0.0")
+    fleet.go()
+    opened = fleet.pull()
+    fleet.face.protect("main")
+    fleet.face.api("PATCH", "/branch_protections/main", {"enable_push": False})
+    fleet.go("--deliver", deliver, code=4 if deliver == "commit" else 0)
+    assert fleet.pull()["number"] == opened["number"]
+    assert fleet.go().operations()[BRANCH] == "unchanged"
+
+
 def test_a_protected_base_is_proposed_to_like_any_other(fleet: ForgeFleet) -> None:
     fleet.face.protect("main", checks=["ci/test"], approvals=1)
     assert fleet.go().operations() == {BRANCH: "opened"}
