@@ -16,7 +16,7 @@ from bot.rewrite.splice import edit_file
 from bot.rewrite.tree import find_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bot.git.names import Sha
     from bot.git.remote import Commit, Remote
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bot.rewrite.fields import Field
 
 _MAX_BASE_COMMITS = 300  # how far back a merge is looked for; further back it is foreign
+_CONTEXT_LINES = 3  # git merges what is one line apart; three as its diffs show
 _MAX_SIDE_COMMITS = 200  # a person's commits on a proposal that we look through; arbitrary
 
 
@@ -127,9 +128,31 @@ def _edits(file: str, text: bytes, changes: list[ChangeRecord]) -> list[tuple[Fi
 async def _conflicts(
     remote: Remote, base: Sha, commit: Commit, changes: frozenset[ChangeRecord]
 ) -> bool:
-    """Return whether the base has moved a file of the proposal since it was made."""
+    """Return whether the base moved what stands at a change, or near it, since it was made.
+
+    Many images stand in one file, and each merge of one of them moves it: where git merges the
+    rest by itself it stays as it is, with the checks and approvals that it has.
+    """
     parent = commit.parents[0]
     if parent == base:
         return False
     files = sorted({one.file for one in changes})
-    return await remote.read(parent, files) != await remote.read(base, files)
+    before, now = await remote.read(parent, files), await remote.read(base, files)
+    return any(
+        before.get(file) != now.get(file)
+        and not _stands_apart(before.get(file), now.get(file), lines)
+        for file in files
+        if (lines := [one.line for one in changes if one.file == file])
+    )
+
+
+def _stands_apart(before: bytes | None, now: bytes | None, lines: Iterable[int]) -> bool:
+    """Return whether only lines far from `lines`, counted from 1, changed in place."""
+    if before is None or now is None:
+        return False
+    old, new = before.split(b"\n"), now.split(b"\n")
+    return len(old) == len(new) and all(
+        old[max(0, line - 1 - _CONTEXT_LINES) : line + _CONTEXT_LINES]
+        == new[max(0, line - 1 - _CONTEXT_LINES) : line + _CONTEXT_LINES]
+        for line in lines
+    )

@@ -223,7 +223,7 @@ def _of_ours(
     if found.changes != changes:
         return Operation.REFRESHED, "there is something newer"
     if found.conflicts:
-        return Operation.REFRESHED, "the base moved a file that it changes"
+        return Operation.REFRESHED, "the base moved what stands at its changes"
     if found.branch in around.wishes.rebase | around.wishes.recreate and found.behind:
         return Operation.REFRESHED, "a person asked to have it made on the base as it is now"
     if found.behind and around.up_to_date:

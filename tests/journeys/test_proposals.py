@@ -106,6 +106,27 @@ def test_a_base_that_moved_elsewhere_leaves_the_proposal_as_it_is(fleet: Fleet) 
     assert fleet.remote.head(fleet.branch) == head
 
 
+def test_a_base_that_moved_other_lines_of_the_file_leaves_the_proposal_as_it_is(
+    fleet: Fleet,
+) -> None:
+    fleet.go()
+    head = fleet.remote.head(fleet.branch)
+    text = deployment(f"{fleet.image}:1.0.0").replace("{name: web}", "{name: web, labels: {a: b}}")
+    fleet.remote.commit({FILE: text}, "Label it", author=PERSON)
+    assert fleet.go().operations() == {fleet.branch: "unchanged"}
+    assert fleet.remote.head(fleet.branch) == head
+    fleet.remote.merge(fleet.branch)
+    assert fleet.tag() == "1.1.0"
+
+
+def test_a_base_that_moved_the_line_beside_it_gets_the_proposal_anew(fleet: Fleet) -> None:
+    fleet.go()
+    text = deployment(f"{fleet.image}:1.0.0").replace("- name: web", "- name: shop-web")
+    fleet.remote.commit({FILE: text}, "Rename it", author=PERSON)
+    assert fleet.go().operations() == {fleet.branch: "refreshed"}
+    assert b"shop-web" in fleet.remote.read(FILE, fleet.branch)
+
+
 def test_a_base_that_moved_the_same_file_gets_the_proposal_anew(fleet: Fleet) -> None:
     fleet.go()
     text = "# ours\n" + deployment(f"{fleet.image}:1.0.0")
