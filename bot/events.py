@@ -35,6 +35,7 @@ class Kind(Enum):
     PROPOSAL_WAITING = "proposal waiting"
     PROPOSAL_IGNORED = "proposal ignored"
     PROPOSAL_LEFT = "proposal left alone"
+    PROPOSAL_PAUSED = "proposal paused"
     PROPOSAL_REFUSED = "proposal refused"
     COMMIT_MADE = "commit made"
     TAG_HELD = "tag held back"

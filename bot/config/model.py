@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAMESPACE = "flux-system"
 DEFAULT_UPDATE = "default"
+PAUSED_LABEL = "pilotfish/paused"  # a person's alone: see bot/proposals/paused.py
 DIGESTS = "digests"  # the proposal of new digests of tags that stay
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bot.config.lookup import nearest
 from bot.config.model import (
     DIGESTS,
+    PAUSED_LABEL,
     CommitSettings,
     Delivery,
     DigestRefreshes,
@@ -115,7 +116,7 @@ def _read_one(
         deliver=deliver,
         group=_read_group(node.get("group"), faults, policies=policies),
         open=_read_opening(node, deliver, faults),
-        labels=tuple(typed.labels) if typed else (),
+        labels=_read_labels(node.get("labels"), typed, faults),
         automerge=MappingProxyType(
             {key: automerge.string(key) for key in _TYPES if automerge.get(key)}
             if automerge is not None
@@ -158,6 +159,16 @@ def _read_paths(section: Node | None, faults: Faults) -> tuple[str, ...]:
     found = [faults.read(item, read_path) for item in (section.items if section else [])]
     paths = tuple(dict.fromkeys(path for path in found if path is not None))
     return () if "" in paths else paths
+
+
+def _read_labels(
+    section: Node | None, typed: UpdateShape | None, faults: Faults
+) -> tuple[str, ...]:
+    for item in section.items if section else []:
+        if item.text.casefold() == PAUSED_LABEL:
+            says = f"the label {item.text!r} pauses a proposal, and only persons put it on"
+            faults.add(item.place, says, "Write `suspend: true` to stop the update")
+    return tuple(typed.labels) if typed else ()
 
 
 def _read_people(section: Node | None, faults: Faults, *, teams: bool) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ class Board:
     scheduled: tuple[Entry, ...] = ()
     checked: tuple[Entry, ...] = ()
     edited: tuple[Entry, ...] = ()
+    paused: tuple[Entry, ...] = ()
     ignored: tuple[Entry, ...] = ()
     errors: tuple[str, ...] = ()
     held: tuple[HeldTag, ...] = ()
@@ -146,6 +147,7 @@ def _counts(board: Board) -> str:
         (len(board.scheduled), "wait for their schedule"),
         (len(board.checked), "wait for their checks"),
         (len(board.edited), "edited by a person"),
+        (len(board.paused), "paused by a label"),
         (len(board.ignored), "closed by a person"),
         (len({(one.policy, one.tag) for one in board.held}), "held"),
         (len(board.errors), "errors"),
@@ -162,6 +164,7 @@ def _sections(board: Board) -> Iterable[tuple[str, str, list[str]]]:
     yield from _waiting(board)
     yield "Waits for its checks", "", [_line(one, board) for one in board.checked]
     yield "Edited by a person", "", [_line(one, board) for one in board.edited]
+    yield "Paused by a label", "", [_line(one, board) for one in board.paused]
     yield "Closed by a person", "", [_line(one, board) for one in board.ignored]
     yield "Errors", "", [f"- {plain(one)}" for one in board.errors]
     yield "Held by people", "A tick lifts it.", [_hold_line(one) for one in _sorted(board.holds)]

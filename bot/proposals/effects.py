@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.config.model import PAUSED_LABEL
 from bot.errors import ConfigError
 from bot.planning.grouping import with_regroup
 from bot.planning.holds import names_of, read_until, with_hold, with_unhold
@@ -38,7 +39,7 @@ class Scene:
 
     `edited`: somebody else pushed to its branch; `theirs` is when the newest of those commits was
     made, where that is known. `opened` is when it was, `bindings` all that is followed on its
-    base.
+    base. `paused`: it stands as it is until a person takes a label off.
     """
 
     bindings: Sequence[Binding]
@@ -47,6 +48,7 @@ class Scene:
     opened: datetime | None = None
     edited: bool = False
     theirs: datetime | None = None
+    paused: bool = False
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -146,6 +148,8 @@ _GRANTED = {
 def _wish(word: str, scene: Scene, when: datetime) -> Effect:
     if not scene.branch:
         return _refused("it is said on the proposal that is meant")
+    if scene.paused:
+        return _refused(f"it is paused; take the label {code(PAUSED_LABEL)} off and say it again")
     if scene.pushed is not None and when < scene.pushed:
         return _refused("it was written against an older head; say it again if it still holds")
     if scene.edited and word == "rebase":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bot.planning.remembered import ChangeRecord, ClosedRecord
 from bot.proposals.closed import without_closed
 from bot.proposals.openings import at_its_gate, one_merge, pushed_first
+from bot.proposals.paused import beside_paused, steps_of_paused
 from bot.proposals.steps import (
     Circumstances,
     OpenBranch,
@@ -52,13 +53,14 @@ def decide(
 
     Closing comes before opening, so that limits do not block.
     """
-    wanted = {one.branch: one for one in planned}
+    everything = {one.branch: one for one in planned}
+    wanted = {one.branch: one for one in beside_paused(everything.values(), branches)}
     recorded = {one.branch: one for one in remembered.proposals}
     closing: list[Step] = []
-    keeping: list[Step] = []
+    keeping = steps_of_paused(everything, branches)
     opening: list[Step] = []
     for branch, found in sorted(branches.items()):
-        if branch not in wanted:
+        if branch not in wanted and not found.paused:
             step = _unwanted(found, around, wanted)
             (closing if step.operation is Operation.CLOSED else keeping).append(step)
     for branch, one in sorted(wanted.items()):
@@ -81,7 +83,12 @@ def decide(
     )
 
 
-_OPEN_OPERATIONS = {Operation.REFRESHED, Operation.UNCHANGED, Operation.LEFT}
+_OPEN_OPERATIONS = {
+    Operation.REFRESHED,
+    Operation.UNCHANGED,
+    Operation.LEFT,
+    Operation.PAUSED,
+}
 
 
 def _unwanted(

@@ -12,8 +12,9 @@ leaves another commit on the base. A total table (`product.md` 10.9, `peers.md` 
 | foreign | foreign | edited, or ours by its record | foreign | foreign |
 | in the base | merged | merged | merged | merged |
 
-"Closed" and "merged" count for the head that was closed or merged; a branch that moved on since
-is `unproposed`.
+A proposal that is open under a person's label is paused, whatever stands there
+(`bot/proposals/paused.py`). "Closed" and "merged" count for the head that was closed or merged;
+a branch that moved on since is `unproposed`.
 
 Pure: no I/O, no clock, no logging.
 """
@@ -27,6 +28,7 @@ from bot.forges.forge import State
 from bot.planning.metadata import Metadata, read_metadata
 from bot.planning.remembered import ClosedRecord, ProposalRecord
 from bot.proposals.lifecycle import OpenBranch, Standing
+from bot.proposals.paused import is_paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +56,11 @@ class Known:
         """Return whether it was closed, and not by us: we write why before we close."""
         said_why = self.metadata is not None and bool(self.metadata.closed_why)
         return self.proposal.state is State.CLOSED and not said_why
+
+    @property
+    def paused(self) -> bool:
+        """Return whether a person had it stand as it is."""
+        return is_paused(self.proposal.labels)
 
     @property
     def changes(self) -> frozenset[ChangeRecord]:
@@ -178,7 +185,7 @@ def standing_on_forge(found: OpenBranch, known: OnForge, *, base: str) -> OpenBr
     """Return what the branch is, with the forge's word beside Git's."""
     opened, ended = known.open.get(found.branch), known.ended.get(found.branch)
     if opened is not None:
-        return _with_open(found, opened, base)
+        return replace(_with_open(found, opened, base), paused=opened.paused)
     match found.standing:
         case Standing.OURS | Standing.EDITED if _ended_so(ended, State.MERGED, found.head):
             return replace(found, standing=Standing.MERGED)

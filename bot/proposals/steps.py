@@ -39,7 +39,7 @@ class OpenBranch:
 
     `changes` are those recorded in its trailers; `conflicts` is true where the base has moved
     one of its files since it was made, `behind` where the base has moved at all. `number` is
-    that of its open proposal on a forge.
+    that of its open proposal on a forge; `paused`: a person put the label for that on it.
     """
 
     branch: str
@@ -50,6 +50,7 @@ class OpenBranch:
     conflicts: bool = False
     behind: bool = False
     number: int = 0
+    paused: bool = False
 
 
 class Operation(Enum):
@@ -68,6 +69,7 @@ class Operation(Enum):
     WAITING = "waiting"
     IGNORED = "ignored"
     LEFT = "left"
+    PAUSED = "paused"
     REFUSED = "refused"
 
     @property

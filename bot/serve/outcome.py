@@ -61,9 +61,16 @@ _KINDS = {
     Operation.WAITING: Kind.PROPOSAL_WAITING,
     Operation.IGNORED: Kind.PROPOSAL_IGNORED,
     Operation.LEFT: Kind.PROPOSAL_LEFT,
+    Operation.PAUSED: Kind.PROPOSAL_PAUSED,
     Operation.REFUSED: Kind.PROPOSAL_REFUSED,
 }
-_OPEN = {Operation.OPENED, Operation.REFRESHED, Operation.UNCHANGED, Operation.LEFT}
+_OPEN = {
+    Operation.OPENED,
+    Operation.REFRESHED,
+    Operation.UNCHANGED,
+    Operation.LEFT,
+    Operation.PAUSED,
+}
 _WEIGHTS = {
     Severity.ERROR: Weight.COPED,
     Severity.WARNING: Weight.COPED,

@@ -22,6 +22,7 @@ from bot.planning.message import default_message, trailers
 from bot.planning.metadata import ASKED_PEOPLE, read_metadata, with_replaced
 from bot.proposals.automerge import Verdict, checks_passed, is_asked, with_word, without_word
 from bot.proposals.lifecycle import Operation, changes_of
+from bot.proposals.paused import is_paused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,15 +90,15 @@ def candidates_of(
 ) -> list[Candidate]:
     """Return what is open and something may have to be done about.
 
-    Where a person changed a proposal, a forge that was told to merge it is told not to.
+    Where a person changed or paused a proposal, a forge that was told to merge it is told not to.
     """
     found: list[Candidate] = []
     for one in outcomes:
-        is_left = one.number != 0 and one.step.operation is Operation.LEFT
-        if not is_left and not _is_as_planned(one):
+        left = _LEFT_ALONE.get(one.step.operation) if one.number else None
+        if left is None and not _is_as_planned(one):
             continue
         before = known.open.get(one.step.branch)
-        verdict = _THEIRS if is_left else verdicts.get(one.step.branch)
+        verdict = left or verdicts.get(one.step.branch)
         if verdict is None:
             continue
         candidate = Candidate(
@@ -105,7 +106,7 @@ def candidates_of(
             head=one.head,
             base=base,
             verdict=verdict,
-            planned=None if is_left else one.step.planned,
+            planned=None if left else one.step.planned,
             known=before,
         )
         asked = before is not None and is_asked(before.metadata)
@@ -114,7 +115,10 @@ def candidates_of(
     return found
 
 
-_THEIRS = Verdict(allowed=False, reason="Somebody else changed it.")
+_LEFT_ALONE = {
+    Operation.LEFT: Verdict(allowed=False, reason="Somebody else changed it."),
+    Operation.PAUSED: Verdict(allowed=False, reason="It is paused."),
+}
 _AS_PLANNED = {
     Operation.OPENED,
     Operation.REFRESHED,
@@ -212,7 +216,7 @@ async def _as_expected(forge: Forge, one: Candidate) -> Proposal | None:
     now = await forge.proposal(one.number)
     same = (now.head, now.base) == (one.head, one.base)
     ready = now.state is State.OPEN and now.ours and now.own_repository and not now.draft
-    return now if same and ready else None
+    return now if same and ready and not is_paused(now.labels) else None
 
 
 async def _record(forge: Forge, now: Proposal, *, asked: bool) -> None:

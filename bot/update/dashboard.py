@@ -129,6 +129,8 @@ def _with(board: Board, outcome: Outcome, abilities: Abilities, verdict: Verdict
             return _with_waiting(board, entry, step.waits_for)
         case Operation.LEFT:
             return replace(board, edited=(*board.edited, entry))
+        case Operation.PAUSED:
+            return replace(board, paused=(*board.paused, entry))
         case Operation.IGNORED:
             return replace(board, ignored=(*board.ignored, entry))
         case _:

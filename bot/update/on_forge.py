@@ -230,7 +230,10 @@ class Desk:
 
     async def takes_only_its_tip(self, standing: Mapping[str, OpenBranch]) -> bool:
         """Return whether the base asks for branches made on its tip; asked where one is not."""
-        behind = any(one.behind and one.standing is Standing.OURS for one in standing.values())
+        behind = any(
+            one.behind and one.standing is Standing.OURS and not one.paused
+            for one in standing.values()
+        )
         return behind and (await self.rules()).requires_up_to_date
 
     async def recorded_by(self, commit: Sha) -> frozenset[ChangeRecord]:

@@ -111,7 +111,11 @@ async def read_requests(
         )
         await _judge(forge, pages)
         records = [r for page in pages for one in page.asked for r in one.effect.records]
-        granted = {one.proposal.branch: _box_effects(one, bindings, now) for one in opened}
+        granted = {
+            one.proposal.branch: _box_effects(one, bindings, now)
+            for one in opened
+            if not one.paused  # its text stays as it is, ticks included, and counts later
+        }
         records += [r for effects in granted.values() for one in effects for r in one.records]
         if dashboard is not None:
             records += _dashboard_records(dashboard, now)
@@ -179,6 +183,7 @@ def _scene(known: Known, bindings: Sequence[Binding], theirs: datetime | None = 
         opened=one.opened,
         edited=known.metadata is None or known.metadata.head != one.head,
         theirs=theirs,
+        paused=known.paused,
     )
 
 

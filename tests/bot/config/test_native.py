@@ -143,6 +143,13 @@ def test_a_team_cannot_be_assigned() -> None:
     assert fault.line == 2
 
 
+def test_the_label_that_pauses_is_not_put_on_by_us() -> None:
+    (fault,) = faults("updates:\n- {name: prod, labels: [images, Pilotfish/Paused]}\n")
+
+    assert "pauses a proposal" in fault.message
+    assert "suspend: true" in fault.hint
+
+
 def test_registries_know_where_their_secrets_are() -> None:
     (settings_,) = read(EXAMPLE).registries
 

@@ -197,3 +197,11 @@ def test_boxes_mean_what_commands_mean_for_every_image() -> None:
 def test_boxes_on_what_a_person_pushed_grant_no_merge() -> None:
     (effect,) = effects_of_boxes({"approve"}, replace(ONE, edited=True), now=NOW)
     assert not effect.agreed
+
+
+@pytest.mark.parametrize("word", ["rebase", "recreate", "approve"])
+def test_a_paused_proposal_is_not_moved_and_the_answer_says_why(word: str) -> None:
+    effect = said(f"/{word}", replace(ONE, paused=True))
+    assert (effect.wish, effect.agreed) == ("", False)
+    assert "pilotfish/paused" in effect.answer
+    assert said("/hold", replace(ONE, paused=True)).records == said("/hold").records

@@ -96,6 +96,14 @@ def test_a_branch_that_moved_on_since_is_to_be_proposed(ended: OnForge) -> None:
     assert found.standing is Standing.UNPROPOSED
 
 
+@pytest.mark.parametrize("git", list(Standing))
+def test_a_label_pauses_what_is_open_and_nothing_else(git: Standing) -> None:
+    for state, expected in ((State.OPEN, True), (State.CLOSED, False), (State.MERGED, False)):
+        labelled = known(replace(proposal(state), labels=("images", "pilotfish/paused")))
+        assert standing_on_forge(branch(git), labelled, base="main").paused is expected
+    assert not standing_on_forge(branch(git), OPEN, base="main").paused
+
+
 def test_what_a_person_turned_to_another_base_is_theirs() -> None:
     turned = known(replace(proposal(State.OPEN), base="release"))
     assert standing_on_forge(branch(Standing.OURS), turned, base="main").standing is Standing.EDITED

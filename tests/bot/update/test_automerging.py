@@ -139,6 +139,15 @@ async def test_what_a_person_pushed_to_is_not_merged(stage: Stage, verdict: Verd
     assert (await stage.forge.proposal(known.proposal.number)).state is State.OPEN
 
 
+async def test_what_was_paused_a_moment_ago_is_not_merged(stage: Stage) -> None:
+    known = await stage.propose(ALLOWED)
+    stage.people.set_check(known.proposal.head, "ci", CheckState.PASSED)
+    stage.people.label(known.proposal.number, ["pilotfish/paused"])
+    for verdict in (BY_BOT, BY_FORGE):
+        assert (await done(stage, known, verdict))[0] == Merges()
+    assert (await stage.forge.proposal(known.proposal.number)).state is State.OPEN
+
+
 async def test_what_the_base_refuses_is_told_and_stays_open(stage: Stage) -> None:
     stage.people.protect("main", approvals=1)
     known = await stage.propose(ALLOWED)

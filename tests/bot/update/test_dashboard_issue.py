@@ -73,6 +73,7 @@ async def test_it_is_opened_once_and_written_only_when_it_changed(stage: Stage) 
         (Operation.WAITING, Wait.APPROVAL, "needs_approval"),
         (Operation.PUSHED, None, "checked"),
         (Operation.LEFT, None, "edited"),
+        (Operation.PAUSED, None, "paused"),
         (Operation.IGNORED, None, "ignored"),
         (Operation.CLOSED, None, ""),
         (Operation.MERGED, None, ""),
@@ -90,6 +91,7 @@ def test_every_state_has_its_section(
         "scheduled",
         "checked",
         "edited",
+        "paused",
         "ignored",
     )
     assert {name for name in sections if getattr(board, name)} == ({section} - {""})
