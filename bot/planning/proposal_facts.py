@@ -19,21 +19,15 @@ class LinksTo(Protocol):
     def file(self, commit: str, path: str, line: int) -> str:
         """Return where a line of a file is shown at a commit."""
 
-    def compare(self, old: str, new: str) -> str:
-        """Return where the difference of two revisions is shown."""
-
-    def commit(self, commit: str) -> str:
-        """Return where a commit is shown."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalFacts:
     """What the text needs to know beside the plan.
 
     `place` is repository and base as people call them, `word` what the forge calls a proposal.
-    `automerge`, `schedule` and `previous` (what changed since the reviewer approved) are whole
-    sentences of ours, empty where there is nothing to say. `ignored` are items that a person
-    closed before, which are left out. `controls`: boxes can be ticked and comments are read.
+    `automerge` and `schedule` are whole sentences of ours, empty where there is nothing to say.
+    `ignored` are items that a person closed before, which are left out. `controls`: boxes can be
+    ticked and comments are read.
     """
 
     place: str
@@ -49,4 +43,3 @@ class ProposalFacts:
     ignored: tuple[str, ...] = ()
     needs_up_to_date: bool = False
     controls: bool = True
-    previous: str = ""

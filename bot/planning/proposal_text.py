@@ -79,7 +79,6 @@ def generation(planned: PlannedProposal, facts: ProposalFacts) -> str:
         "automerge": facts.automerge,
         "schedule": facts.schedule,
         "ignored": sorted(facts.ignored),
-        "previous": facts.previous,
         "settings": [facts.needs_up_to_date, facts.controls, facts.word],
         "labels": list(labels(planned)),
     }
@@ -97,11 +96,9 @@ def body(planned: PlannedProposal, facts: ProposalFacts) -> str:
     It holds the marks of `bot.planning.proposal_cuts` until `with_metadata` takes them away.
     """
     rows = rows_of(planned.updates)
-    previous = [f"> **Since it was approved:** {facts.previous}", ""] if facts.previous else []
     lines = [
         first_sentence(planned, facts, rows),
         "",
-        *previous,
         *warnings(rows),
         *table(rows, facts),
         *why(rows, facts),

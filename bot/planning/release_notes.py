@@ -1,8 +1,8 @@
 """What was found to read about the versions between the old one and the new one.
 
 Texts, titles and addresses are foreign: they stand here as they came, and are made harmless
-where they are shown (`bot.planning.notes_text`). `looked_for` says in one line what was looked
-for, so that a proposal without notes says why (`peers.md` 3.2, 6).
+where they are shown (`bot.planning.foreign_markdown`). `looked_for` says in one line what was
+looked for, so that a proposal without notes says why (`peers.md` 3.2, 6).
 
 Pure: no I/O, no clock, no logging.
 """

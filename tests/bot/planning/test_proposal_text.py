@@ -166,12 +166,6 @@ def test_without_controls_the_ways_are_commands_of_the_terminal() -> None:
     assert "`pilotfish unhold flux-system:web`" in text
 
 
-def test_what_changed_since_an_approval_stands_above_the_table() -> None:
-    one = one_patch()
-    text = body(one.planned, replace(one.facts, previous="web went from 1.4.1 to 1.4.2."))
-    assert text.index("Since it was approved") < text.index("| Image |")
-
-
 # Boxes
 
 
@@ -311,7 +305,6 @@ def test_nothing_that_only_ages_changes_the_generation() -> None:
         {"automerge": "It is merged by itself."},
         {"schedule": "Mondays."},
         {"ignored": ()},
-        {"previous": "web moved."},
         {"needs_up_to_date": False},
         {"controls": False},
     ],
