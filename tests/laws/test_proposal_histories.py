@@ -105,6 +105,22 @@ FOUND = {
     "what was asked before a person pushed does not throw their commit away": Plot(
         steps=[Publish(image="web"), Run(), Person(deed="recreate"), Person(deed="push"), Run()]
     ),
+    "what is paused stands until the label goes": Plot(
+        grouped=True,
+        steps=[
+            Publish(image="web"),
+            Run(),
+            Person(deed="pause"),
+            Publish(image="web"),
+            Publish(image="db"),
+            Person(deed="base-same-file"),
+            Person(deed="recreate"),
+            Run(),
+            Run(twice=True),
+            Person(deed="resume"),
+            Run(),
+        ],
+    ),
     "a comment that was answered counts as something written": Plot(
         steps=[Publish(image="web"), Run(), Person(deed="push")]
     ),

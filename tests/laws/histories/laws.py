@@ -21,6 +21,16 @@ _BASE, _OURS, _NOTES, _MOMENT = (
 )
 
 
+# A change of a proposal itself, as our requests name it; comments on it are none.
+_EDIT = re.compile(r"^\S+ \S*/(?:pulls|merge_requests)/(\d+)(?:/merge|/requested_reviewers)? ->")
+
+
+def _edited(told: str) -> int:
+    """Return the number of the proposal that a write changed, 0 for none."""
+    found = _EDIT.match(told)
+    return int(found[1]) if found else 0
+
+
 class Violation(AssertionError):
     """A law that was broken."""
 
@@ -57,7 +67,10 @@ class Laws:
     made: set[str] = field(default_factory=set)  # commits that we pushed
     passed: set[str] = field(default_factory=set)  # commits whose checks passed
     texts: dict[str, str] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)  # proposals that a person closed
+    paused: dict[int, str] = field(default_factory=dict)  # branches by proposal, at the last look
     _read: int = 0
+    _read_writes: int = 0
     _trees: dict[str, dict[str, bytes]] = field(default_factory=dict)
     _parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
@@ -69,6 +82,7 @@ class Laws:
 
         `as_told`: only what the body showed, because with the branch went what the commit said.
         """
+        self.ended.add(one.number)
         if one.head not in self.made:
             return
         said_no = {
@@ -80,6 +94,7 @@ class Laws:
 
     def note_reopen(self, number: int) -> None:
         """Forget the no."""
+        self.ended.discard(number)
         for record in self.closed:
             if record.number == number:
                 record.lifted |= {image for image, _ in record.changes}
@@ -112,11 +127,28 @@ class Laws:
             raise Violation(f"I6: reopened by us: {self.stage.wire.reopened}")
         moves = self.stage.moves()
         seen = self.stage.ours()
+        self._check_paused(seen, moves[self._read :])
         for move in moves[self._read :]:
             self._check_move(move, seen, known_closes)
         self._read = len(moves)
         self._check_open(seen, known_closes)
         self._check_texts()
+
+    def _check_paused(self, seen: Iterable[Seen], moves: Iterable[Move]) -> None:
+        """Hold what a person paused before this step, and has paused still, to their word."""
+        wrote = self.stage.wire.wrote[self._read_writes :]
+        self._read_writes += len(wrote)
+        labelled = {one.number: one.branch for one in seen if one.paused}
+        for one in seen:
+            if self.paused.get(one.number) is None or one.number not in labelled:
+                continue
+            if one.merged or one.number in self.ended:
+                continue
+            moved = [move for move in moves if move.ref == f"refs/heads/{one.branch}"]
+            edits = [told for told in wrote if _edited(told) == one.number]
+            if moved or edits or not one.is_open:
+                raise Violation(f"paused {one.number}, and yet: {moved} {edits} {one.is_open}")
+        self.paused = labelled
 
     def _check_move(self, move: Move, seen: Iterable[Seen], known_closes: int) -> None:
         if move.ref == _NOTES or move.ref.startswith(_MOMENT):

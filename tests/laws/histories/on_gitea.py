@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.config.secret_refs import Secret
 from tests.bot.forges.harness_gitea import GiteaFace, people_of
-from tests.laws.histories.stage import HOOK, Move, Seen, read_moves
+from tests.laws.histories.stage import HOOK, PAUSED, Move, Seen, read_moves
 from tests.laws.histories.wire import Wire
 from tests.servers.gitea import Gitea
 from tests.servers.http_thread import HttpThread, Response, SeenRequest
@@ -112,6 +112,7 @@ class OnGitea:
                 body=str(one["body"]),
                 is_open=one["state"] == "open",
                 merged=bool(one["merged"]),
+                paused=PAUSED in {label["name"] for label in one["labels"]},
             )
             for one in self._pulls()
             if one["user"]["login"] == BOT

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.config.secret_refs import Secret
 from tests.bot.forges.harness_github import BOT, GitHubFace, account_of
 from tests.laws.histories.moved_clock import START, MovedClock
-from tests.laws.histories.stage import HOOK, Move, Seen, read_moves
+from tests.laws.histories.stage import HOOK, PAUSED, Move, Seen, read_moves
 from tests.laws.histories.wire import Wire
 from tests.servers.github import GitHub
 from tests.servers.http_thread import Response, SeenRequest
@@ -77,6 +77,7 @@ class OnGitHub:
                     body=one.body,
                     is_open=one.open,
                     merged=one.merged is not None,
+                    paused=PAUSED in one.labels,
                 )
                 for one in self.people.made.pulls()
                 if one.author.login == BOT

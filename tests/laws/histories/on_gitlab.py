@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.config.secret_refs import Secret
 from tests.bot.forges.harness_gitlab import GitLabFace
 from tests.laws.histories.moved_clock import START, MovedClock
-from tests.laws.histories.stage import HOOK, Move, Seen, read_moves
+from tests.laws.histories.stage import HOOK, PAUSED, Move, Seen, read_moves
 from tests.laws.histories.wire import Wire
 from tests.servers.gitlab import GitLab
 from tests.servers.http_thread import Response, SeenRequest
@@ -60,6 +60,7 @@ class OnGitLab:
                     body=one.description,
                     is_open=one.state == "opened",
                     merged=one.state == "merged",
+                    paused=PAUSED in one.labels,
                 )
                 for one in self.people.made.merge_requests
                 if one.author == self.people.bot

@@ -1,6 +1,6 @@
 """Histories on plain Git: a branch is the proposal, and to delete it is to close it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -72,6 +72,12 @@ class PlainPeople:
 
     def set_check(self, commit: str, name: str, state: CheckState) -> None:
         raise RuntimeError("a Git server knows no checks")
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        """Nothing is labelled here."""
+
+    def unlabel(self, number: int, label: str) -> None:
+        """Nothing is labelled here."""
 
     def open(self, branch: str, base: str, title: str, body: str = "") -> int:
         return 0

@@ -1,6 +1,6 @@
 """Where a history plays: one repository of a forge, ours and persons beside it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from tests.laws.histories.wire import Wire
 from tests.servers.remote import Remote
 
 CONFIG, SHOP, STORE = ".pilotfish.yaml", "apps/shop.yaml", "apps/store.yaml"
+PAUSED = "pilotfish/paused"
 OTHER, FOREIGN = "other", "pilotfish/foreign"
 # What a push of ours moved, in the order in which it arrived; persons' own acts pass no hook.
 HOOK = 'while read -r old new ref; do echo "$old $new $ref" >> "$GIT_DIR/moves"; done'
@@ -28,6 +29,7 @@ class Seen:
     body: str
     is_open: bool
     merged: bool
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,12 @@ class Move:
 
 class People(Protocol):
     """What persons do."""
+
+    def label(self, number: int, labels: Sequence[str]) -> None:
+        """Put labels on a proposal."""
+
+    def unlabel(self, number: int, label: str) -> None:
+        """Take a label off a proposal."""
 
     def commit(
         self, branch: str, files: Mapping[str, bytes], *, message: str = "Change", start: str = ""

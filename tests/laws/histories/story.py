@@ -19,7 +19,7 @@ from bot.update.journey import run_on_remote
 from bot.update.report import Report, Request, World
 from policies.policy import Fact, Facts
 from tests.laws.histories.laws import Laws, Violation, tags_in
-from tests.laws.histories.stage import CONFIG, FOREIGN, OTHER, SHOP, STORE, Seen, Stage
+from tests.laws.histories.stage import CONFIG, FOREIGN, OTHER, PAUSED, SHOP, STORE, Seen, Stage
 from tests.laws.histories.steps import IMAGES, Deed, Person, Plot, Publish, Run, Step
 from tests.servers.gitea import GiteaRefused
 from tests.servers.gitlab_project import Refusal
@@ -34,7 +34,11 @@ _LINES = {
     STORE: ("db:1.0.0 # pilotfish: semver ^1",),
 }
 _FILE_OF = {"web": SHOP, "api": SHOP, "db": STORE}
-_ELSE: dict[Deed, Deed] = {"reopen": "close", "base-reverts": "merge"}  # what must come before
+_ELSE: dict[Deed, Deed] = {  # what must come before
+    "reopen": "close",
+    "resume": "pause",
+    "base-reverts": "merge",
+}
 _RULES = {
     "immediate": [],
     "after-checks": ["open: after-checks"],
@@ -239,6 +243,13 @@ class Story:
                 self.laws.note_close(seen, as_told=self.stage.has_forge)
             case "retarget":
                 self.stage.retarget(number)
+            case "pause":
+                self.stage.catch_up()  # where no listing shows it, none shows its label
+                people.label(number, [PAUSED])
+            case "resume" if not seen.paused:
+                return "nothing paused"
+            case "resume":
+                people.unlabel(number, PAUSED)
             case "damage-body":
                 people.edit_body(number, "What is this?")
             case "add-to-body":
