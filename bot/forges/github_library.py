@@ -17,7 +17,7 @@ from github import Auth, Github
 from urllib3 import Retry
 
 from bot.errors import ConfigError
-from bot.forges.no_answer import told
+from bot.forges.no_answer import checked_ca, told
 from bot.forges.sync_door import TIMEOUT_S, Ask, Reply
 from bot.version import __version__
 
@@ -55,7 +55,7 @@ class GitHubLibrary:
             auth=self._authorization,
             timeout=TIMEOUT_S,
             user_agent=f"pilotfish/{__version__}",
-            verify=ca if ca is not None else True,
+            verify=checked_ca(ca),
             retry=Retry(
                 total=0,
                 status_forcelist=[_MOVED],

@@ -17,7 +17,7 @@ import requests.exceptions
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 
-from bot.forges.no_answer import told
+from bot.forges.no_answer import checked_ca, told
 from bot.forges.sync_door import TIMEOUT_S, Ask, CutError, Reply
 from bot.version import __version__
 
@@ -37,7 +37,7 @@ class GitLabLibrary:
             host_url,
             oauth_token=None if job else token.reveal(),
             job_token=token.reveal() if job else None,
-            ssl_verify=ca if ca is not None else True,
+            ssl_verify=checked_ca(ca),
             timeout=TIMEOUT_S,
             user_agent=f"pilotfish/{__version__}",
         )
