@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bot.errors import Problem, ProductError, Severity
+from bot.errors import Problem, ProductError, Severity, by_cause
 from bot.planning.dashboard import TITLE, Board, Entry, FieldRow, dashboard_text
 from bot.planning.message import subject
 from bot.proposals.lifecycle import Operation
@@ -82,9 +82,7 @@ def board_of(
     board = Board(
         place=f"{place}{base}",
         word=abilities.word,
-        errors=tuple(
-            sorted({one.message for one in report.problems if one.severity is Severity.ERROR})
-        ),
+        errors=_errors(report),
         held=tuple(sorted(report.held, key=lambda one: (one.policy, one.tag, one.where))),
         holds=tuple(report.holds),
         fields=tuple(
@@ -103,6 +101,13 @@ def board_of(
     return board
 
 
+def _errors(report: Report) -> tuple[str, ...]:
+    """Return each error with its place; what has one cause is one, as at the terminal."""
+    found = by_cause(one for one in report.problems if one.severity is Severity.ERROR)
+    told = (f"{one.where}: {one.message}" if one.where else one.message for one in found)
+    return tuple(sorted(set(told)))
+
+
 def _with(board: Board, outcome: Outcome, abilities: Abilities, verdict: Verdict | None) -> Board:
     """Put one proposal into the section that it belongs to."""
     step, operation = outcome.step, outcome.step.operation
@@ -110,7 +115,7 @@ def _with(board: Board, outcome: Outcome, abilities: Abilities, verdict: Verdict
         return board  # it is among the errors
     entry = Entry(
         branch=step.branch,
-        title=subject(step.planned.title_name, step.planned.updates)
+        title=subject(step.planned.title_name, step.planned.updates, prefix="")
         if step.planned
         else step.key or step.branch,
         link=f"{abilities.sign}{outcome.number}" if outcome.number else "",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.errors import Problem, Severity
 from bot.forges.forge import Abilities
 from bot.planning.dashboard import ticked_on_dashboard
 from bot.planning.plan import UpdatePlan
@@ -125,3 +126,19 @@ async def test_a_tick_stays_while_what_it_asks_for_waits(stage: Stage) -> None:
     left = await find_dashboard(stage.forge)
     assert left is not None
     assert ticked_on_dashboard(left.body).open == frozenset()
+
+
+def test_an_error_names_its_place_and_one_cause_is_one_error() -> None:
+    cause = "it does not answer"
+    report = report_of(Operation.UNCHANGED)
+    report.problems += [
+        Problem(severity=Severity.ERROR, message="no", file="a.yaml", line=3),
+        Problem(severity=Severity.WARNING, message="left alone", file="b.yaml"),
+        Problem(severity=Severity.ERROR, message="web", file="ghcr.io", cause=cause),
+        Problem(severity=Severity.ERROR, message="api", file="ghcr.io", cause=cause),
+    ]
+
+    board = board_of(report, Abilities(), "acme/fleet", {}, Wishes())
+
+    assert board.errors == ("a.yaml:3: no", f"ghcr.io: {cause}; 2 images not asked")
+    assert board.open[0].title == "web 1.0.0 → 1.1.0"
