@@ -15,7 +15,7 @@ from bot.cli.ci_job import Mode, Runner
 from bot.cli.ci_told import policy_row
 from bot.errors import by_cause
 from bot.forges.forge import Links
-from bot.planning.markdown import code, plain
+from bot.planning.markdown import code, plain, worded
 from bot.planning.proposal_facts import ProposalFacts
 from bot.planning.proposal_rows import rows_of
 from bot.planning.proposal_table import table, warnings
@@ -108,7 +108,7 @@ def _held(held: Sequence[HeldTag]) -> str:
             code(_cut(one.tag), in_table=True),
             plain(_cut(one.policy)),
             plain(_cut(one.reason)),
-            plain(until),
+            worded(until, in_table=True),
         ]
 
     return _table(("Tag", "Policy", "Why", "Until"), map(row, held))

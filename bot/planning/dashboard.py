@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from bot.planning.markdown import code, plain
+from bot.planning.markdown import code, plain, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -227,7 +227,7 @@ def _hold_line(one: HoldRecord) -> str:
 def _held_line(one: HeldTag) -> str:
     fixed = one.until is not None and not one.needs.startswith(_BY_FIRST_SIGHT)
     until = f", until {one.until:%Y-%m-%d %H:%M} UTC" if fixed and one.until else ""
-    needs = f"; needs {plain(one.needs)}" if one.needs and not until else ""
+    needs = f"; needs {worded(one.needs)}" if one.needs and not until else ""
     reason = plain(one.reason)
     return f"- {code(one.policy)} {code(one.tag)}: {reason}{until}{needs}"
 

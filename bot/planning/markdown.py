@@ -118,6 +118,23 @@ def _span(inner: str) -> str:
     return f"{fence}{pad}{inner}{pad}{fence}"
 
 
+def worded(text: str, *, in_table: bool = False) -> str:
+    """Return words of ours; what they have in backticks is a command, the rest may be foreign."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return plain(text)
+    return "".join(
+        code(one, in_table=in_table) if number % 2 else _ends_kept(one)
+        for number, one in enumerate(parts)
+    )
+
+
+def _ends_kept(text: str) -> str:
+    """Return text beside code, with the blank that parts the two."""
+    start, end = text[:1].isspace(), text[-1:].isspace()
+    return f"{' ' * start}{plain(text)}{' ' * end}" if text.strip() else " " * bool(text)
+
+
 def link(label: str, url: str) -> str:
     """Return `label`, which is Markdown already, as a link; alone where `url` is no address."""
     target = address(url)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bot.planning.controls import CONTROLS, HEADING
 from bot.planning.foreign_markdown import cut, harmless
-from bot.planning.markdown import code, html_text, link, plain
+from bot.planning.markdown import code, html_text, link, plain, worded
 from bot.planning.message import short_name
 from bot.planning.proposal_cuts import detail, fit, note
 from bot.planning.proposal_rows import shown_digest
@@ -106,16 +106,8 @@ def _others(row: Row, held: Sequence[HeldTag]) -> list[str]:
 def _waits(one: HeldTag) -> str:
     until = fixed_until(one)
     ends = f"; until {until}" if until else ""
-    needs = f"; needs {_needs(one.needs)}" if one.needs else ""
+    needs = f"; needs {worded(one.needs)}" if one.needs else ""
     return f"- **Waits:** {code(one.tag)}, {plain(one.reason)}{ends}{needs}"
-
-
-def _needs(text: str) -> str:
-    """Return a need in words; what it says in backticks is a command."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return plain(text)
-    return "".join(code(one) if number % 2 else plain(one) for number, one in enumerate(parts))
 
 
 def checked(rows: Sequence[Row], facts: ProposalFacts) -> list[str]:

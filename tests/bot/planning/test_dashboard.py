@@ -1,5 +1,6 @@
 """The text of the dashboard: what it shows, what can be ticked, and that it always fits."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -140,3 +141,8 @@ def test_a_moment_that_moves_with_every_look_is_not_shown() -> None:
         return Board(place="x", held=(held,))
 
     assert text(board(1)) == text(board(2))
+
+
+def test_what_lifts_a_hold_is_shown_as_a_command() -> None:
+    held = replace(YOUNG, until=None, needs="a tag above 1.3.0, or `pilotfish unhold`")
+    assert "; needs a tag above 1.3.0, or `pilotfish unhold`\n" in text(replace(FULL, held=(held,)))

@@ -20,6 +20,7 @@ from bot.planning.markdown import (
     plain,
     short_address,
     without_unseen,
+    worded,
 )
 from tests.bot.planning.signs import NASTY, seen, signs_in
 from tests.bot.planning.situations import ONE
@@ -78,6 +79,25 @@ def test_an_address_in_a_text_is_no_link(shown: Callable[[str], str], value: str
 def test_a_reference_in_brackets_is_none(shown: Callable[[str], str], value: str) -> None:
     drawn = html.unescape(shown(value)).replace("\\", "").strip("`")
     assert drawn == f"[{ZERO_WIDTH}{value[1:]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("`pilotfish unhold`", "`pilotfish unhold`"),
+        ("a tag above 1_2, or `pilotfish unhold`", "a tag above 1\\_2, or `pilotfish unhold`"),
+        ("`a|b` for @kim", f"`a\\|b` for @{ZERO_WIDTH}kim"),
+        ("one ` alone", "one \\` alone"),
+        ("", ""),
+    ],
+)
+def test_a_command_in_words_of_ours_is_code(text: str, shown: str) -> None:
+    assert worded(text, in_table=True) == shown
+
+
+@given(NASTY)
+def test_words_hold_no_sign_whatever_stands_in_them(value: str) -> None:
+    assert signs_in(f"- needs {worded(value)}") == []
 
 
 def test_a_digest_can_be_copied() -> None:
