@@ -5,6 +5,8 @@ What is chosen where GitLab leaves a choice:
 * The listing is the hundred merge requests that were touched last, which are all there are in
   most projects and one request; only where there are more are the open ones asked for as well.
 * A draft is a title that begins with `Draft: `; titles here are told and given without it.
+* Where the project has a merge train, automerge is a place on it. The usual call would merge past
+  the train as soon as the pipeline has passed.
 * Automerge where nothing is demanded would merge at once: rules say `may_automerge` only where a
   pipeline or an approval is. The parameter has two names, by the server's age; both are sent.
 * A new merge request cannot be merged for a moment, while GitLab looks whether it can be: that is
@@ -238,6 +240,9 @@ class GitLabForge(GitLabRules):
             HeadMovedError: The head is not the proposal's any more.
         """
         if wanted:
+            if self._has_trains(await self._settings()):
+                await self._board(proposal)
+                return
             fields = {"auto_merge": True, "merge_when_pipeline_succeeds": True}
             await self._merge(proposal, fields)
             return
@@ -248,6 +253,22 @@ class GitLabForge(GitLabRules):
             )
         except NotYetError:
             log.debug("it was not to be merged", extra={"where": self.where})
+
+    async def _board(self, proposal: Proposal) -> None:
+        """Put this head on the merge train: once its pipeline has passed, or now that it has."""
+        place = f"merge_trains/merge_requests/{proposal.number}"
+        for later in (True, False):
+            asked = {"sha": proposal.head, "auto_merge": later, "when_pipeline_succeeds": later}
+            try:
+                await self._session.ask("POST", place, body=asked)
+            except RefusedError:
+                now = await self.proposal(proposal.number)
+                if now.automerge or now.state is State.MERGED:
+                    return  # asked before, and the answer was lost
+                if not later:
+                    raise
+            else:
+                return
 
     async def merge(self, proposal: Proposal, *, title: str, message: str) -> None:
         """Merge exactly this head, never past a rule of the base.

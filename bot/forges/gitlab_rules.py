@@ -65,7 +65,7 @@ class GitLabRules(GitLabTalk):
         approvals = await self._setting_rows("approval_rules")
         needs_pipeline = project.flag("only_allow_merge_if_pipeline_succeeds")
         method = project.text("merge_method")
-        trains = project.has("merge_trains_enabled") and project.flag("merge_trains_enabled")
+        trains = self._has_trains(project)
         wanted = required_approvals(approvals or (), base)
         return BaseRules(
             known=protections is not None and approvals is not None,
@@ -82,6 +82,9 @@ class GitLabRules(GitLabTalk):
         if self._project is None:
             self._project = await self._session.row("GET", "")
         return self._project
+
+    def _has_trains(self, project: Row) -> bool:
+        return project.has("merge_trains_enabled") and project.flag("merge_trains_enabled")
 
     def _squashes(self, project: Row) -> bool:
         return project.has("squash_option") and project.text("squash_option") in _SQUASHES

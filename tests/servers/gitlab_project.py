@@ -247,6 +247,25 @@ class Project:
         else:
             raise Refusal(405, "405 Method Not Allowed")
 
+    def board(
+        self, request: MergeRequest, person: Person, *, sha: str | None, later: bool, squash: bool
+    ) -> None:
+        """Put a merge request on the merge train, or remember to (`later`)."""
+        if not self.settings.merge_trains:
+            raise Refusal(403, "403 Forbidden")
+        if not self.may_merge(person, request.target):
+            raise Refusal(401, "401 Unauthorized")
+        if sha and sha != request.sha:
+            raise Refusal(409, f"SHA does not match HEAD of source branch: {request.sha}")
+        state = self.mergeability(request)
+        running = self.pipeline(request.sha) in {"pending", "running"}
+        ready = state == "mergeable" and not running
+        if request.auto is not None or state in _HARD or later is ready:
+            raise Refusal(400, "400 Bad request - Failed to merge")
+        squash = squash or request.squash or self.settings.squash_option == "always"
+        request.auto = AutoMerge(person=person, sha=request.sha, squash=squash, train=True)
+        request.updated = self._now()
+
     def contains(self, commit: str, other: str) -> bool:
         """Return whether `other` is `commit` or an ancestor of it."""
         known = self._ancestors.get((commit, other))
@@ -348,7 +367,7 @@ class Project:
 
     def _merge_when_due(self, request: MergeRequest) -> None:
         due = request.auto
-        if due is None or self.pipeline(request.sha) in {"pending", "running"}:
+        if due is None or due.train or self.pipeline(request.sha) in {"pending", "running"}:
             return
         if due.sha == request.sha and self.mergeability(request) == "mergeable":
             self._merge(request, due)

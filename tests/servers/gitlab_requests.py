@@ -164,6 +164,19 @@ def _merge(call: Call) -> Answer:
     return Answer(body=call.project.merge_request_json(request))
 
 
+@route("POST", "/merge_trains/merge_requests/:iid", level=DEVELOPER)
+def _board(call: Call) -> Answer:
+    request = _request_of(call)
+    call.project.board(
+        request,
+        call.person,
+        sha=call.given.get("sha"),
+        later=call.flag("auto_merge") or call.flag("when_pipeline_succeeds"),
+        squash=call.flag("squash"),
+    )
+    return Answer(status=201, body=[])
+
+
 @route("POST", "/merge_requests/:iid/cancel_merge_when_pipeline_succeeds", level=DEVELOPER)
 def _cancel(call: Call) -> Answer:
     request = _request_of(call)

@@ -57,13 +57,17 @@ class Note:
 
 @dataclass(slots=True, kw_only=True)
 class AutoMerge:
-    """What is to be merged once it may: exactly this head, in this person's name."""
+    """What is to be merged once it may: exactly this head, in this person's name.
+
+    `train`: not before the merge train arrived.
+    """
 
     person: Person
     sha: str
     squash: bool
-    message: str | None
-    squash_message: str | None
+    message: str | None = None
+    squash_message: str | None = None
+    train: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -628,6 +628,31 @@ async def test_a_push_takes_automerge_back(scene: Scene) -> None:
         await scene.forge.automerge(opened, wanted=True)
 
 
+@pytest.mark.parametrize("state", ["running", "success"])
+async def test_automerge_never_passes_a_merge_train(scene: Scene, state: str) -> None:
+    scene.project.settings.needs_pipeline = scene.project.settings.merge_trains = True
+    opened = await scene.propose()
+    scene.act("POST", f"statuses/{opened.head}", name="ci", state=state)
+
+    await scene.forge.automerge(opened, wanted=True)
+    await scene.forge.automerge(opened, wanted=True)
+    scene.act("POST", f"statuses/{opened.head}", name="lint", state="success")
+
+    waiting = await scene.forge.proposal(opened.number)
+    await scene.forge.automerge(opened, wanted=False)
+    assert (waiting.state, waiting.automerge) == (State.OPEN, True)
+    assert not (await scene.forge.proposal(opened.number)).automerge
+
+
+async def test_a_moved_head_gets_no_place_on_a_merge_train(scene: Scene) -> None:
+    scene.project.settings.merge_trains = True
+    opened = await scene.propose()
+    scene.push(BRANCH, {"evil.yaml": b"x\n"})
+
+    with pytest.raises(HeadMovedError):
+        await scene.forge.automerge(opened, wanted=True)
+
+
 async def test_automerge_may_be_taken_back_twice(scene: Scene) -> None:
     scene.project.settings.needs_pipeline = True
     opened = await scene.propose()
