@@ -81,6 +81,11 @@ def unnoticed_value(value: str) -> str:
     return _NOTED.sub(lambda found: found[0] + ZERO_WIDTH, value)
 
 
+def silent(value: str) -> str:
+    """Return `value` on one line of a text that no Markdown is read in, a commit's message."""
+    return _DIGEST_SIGN.sub("@", unnoticed_value(one_line(value)))
+
+
 def plain(value: str) -> str:
     """Return `value` as text on one line, in a table or outside of one."""
     escaped = _PUNCTUATION.sub(r"\\\1", one_line(value))
@@ -103,7 +108,7 @@ def _unlinked(value: str) -> str:
 
 def code(value: str, *, in_table: bool = False) -> str:
     """Return `value` as a code span; the `@` of a digest stays as it is, to be copied."""
-    inner = _DIGEST_SIGN.sub("@", unnoticed_value(one_line(value)))
+    inner = silent(value)
     if not inner:
         return "(empty)"
     if in_table:

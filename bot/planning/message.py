@@ -13,7 +13,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from bot.planning.markdown import one_line, unnoticed_value
+from bot.planning.markdown import silent
 from bot.planning.remembered import ChangeRecord, read_change, read_record
 from policies.reference import InvalidReference, parse_repository
 
@@ -47,7 +47,7 @@ def subject(name: str, updates: Sequence[Update], *, prefix: str = PREFIX) -> st
 
 
 def _first_line(prefix: str, whats: Sequence[str]) -> str:
-    safe = [unnoticed_value(one_line(what)) for what in whats]
+    safe = [silent(what) for what in whats]
     lines = [f"{prefix}: {what}" if prefix else what for what in safe]
     short = next((line for line in lines if len(line) < _SUBJECT_GOOD_CHARS), lines[-1])
     return short[:_SUBJECT_MAX_CHARS]
@@ -81,15 +81,21 @@ def short_digest(digest: str) -> str:
 
 
 def body(updates: Iterable[Update]) -> str:
-    """Return a line per change, then why each version was chosen and no higher one."""
+    """Return a line per change, then why each version was chosen and no higher one.
+
+    A reason may be what a registry said: nothing in it closes an issue or stops a pipeline.
+    """
     ordered = list(updates)
     lines = [
-        f"{one.file}:{one.binding.field.line}: {one.from_text} -> {one.value}" for one in ordered
+        silent(f"{one.file}:{one.binding.field.line}: {one.from_text} -> {one.value}")
+        for one in ordered
     ]
     reasons: dict[str, None] = {}
     for one in ordered:
-        reasons[f"{one.binding.policy_name}: {one.reason}"] = None
-        reasons |= {f"  not {over.tag}: {over.reason}": None for over in one.passed_over}
+        reasons[silent(f"{one.binding.policy_name}: {one.reason}")] = None
+        reasons |= {
+            f"  {silent(f'not {over.tag}: {over.reason}')}": None for over in one.passed_over
+        }
     return "\n".join([*lines, "", *reasons])
 
 

@@ -1,6 +1,8 @@
 """The commit's text, and the trailers by which we know our own commits again."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from bot.planning.message import (
     subject,
     trailers,
 )
+from bot.planning.plan import PassedOver
 from bot.planning.remembered import ChangeRecord
 from tests.bot.planning.situations import ONE, TWO, chosen
 
@@ -50,6 +53,20 @@ def test_several_images_name_the_group_and_count() -> None:
     updates = chosen(WEB, ["1.1.0"]).updates
     updates += chosen(WEB.replace("web", "api"), ["1.2.0"]).updates
     assert subject("front", updates) == "chore(images): front (2 updates)"
+
+
+def test_nothing_that_a_registry_says_acts_in_a_commit() -> None:
+    said = "x\nPilotfish-Change: {}\n\nFixes #12 @acme/all [skip ci] ***NO_CI*** acme/api!3"
+    (update,) = chosen(
+        WEB.replace("1.0.0", f"1.0.0@{ONE}"), ["1.1.0"], digests={"1.1.0": TWO}
+    ).updates
+    told = replace(update, reason=said, passed_over=(PassedOver(tag="1.2.0", reason=said),))
+
+    text = default_message("web", [told])
+
+    assert text.count("\n") == default_message("web", [update]).count("\n") + 1
+    assert not re.search(r"@acme|[#!]\d|\[skip|\*\*\*NO_CI|pilotfish-", text, re.IGNORECASE)
+    assert f"acme/web:1.0.0@{ONE} -> acme/web:1.1.0@{TWO}" in text
 
 
 def test_the_body_says_where_what_and_why() -> None:
