@@ -23,9 +23,7 @@ from bot.forges.forge import (
 )
 from bot.git.faults import PushRefusedError
 from bot.git.names import Sha
-from bot.git.trailers import with_trailers
 from bot.planning.markdown import plain
-from bot.planning.message import trailers
 from bot.planning.metadata import ASKED_PEOPLE, Metadata, with_notice, with_replaced
 from bot.planning.proposal_text import (
     ProposalFacts,
@@ -36,7 +34,8 @@ from bot.planning.proposal_text import (
     with_metadata,
 )
 from bot.proposals.automerge import with_word
-from bot.proposals.carry_out import Outcome, Writing, edited_files, failed, make_commit, refused
+from bot.proposals.carry_out import Outcome, Writing, failed, refused
+from bot.proposals.heads import HeadWriter
 from bot.proposals.lifecycle import Operation, Step, changes_of
 from bot.proposals.telling import Teller
 from bot.proposals.wishes import NOTHING_ASKED, Wishes
@@ -55,7 +54,6 @@ _log = logging.getLogger(__name__)
 _HOUR_S = 3600
 _NOBODY = UpdateRule()  # asks and assigns nobody
 LAG_S = 5.0  # a list may lag behind what it lists (FF3); asked once more after this
-STAGING_PREFIX = "pilotfish-commit/"  # branches of the moment, for commits that a forge makes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,12 +79,20 @@ class Proposer:
     workflow: str = ""
     _stopped: RateLimitedError | None = field(default=None)
     _teller: Teller = field(init=False)
-    _signed: set[str] = field(default_factory=set)
+    _heads: HeadWriter = field(init=False)
 
     def __post_init__(self) -> None:
         """Take up what speaks beside the texts."""
         self._teller = Teller(
             forge=self.forge, known=self.known, clock=self.clock, workflow=self.workflow
+        )
+        self._heads = HeadWriter(
+            forge=self.forge,
+            remote=self.remote,
+            writing=self.writing,
+            known=self.known,
+            base=self.base,
+            rules=self.rules,
         )
 
     @property
@@ -120,7 +126,7 @@ class Proposer:
     def _with_url(self, outcome: Outcome) -> Outcome:
         if outcome.number:
             outcome.url = self.forge.links.proposal(outcome.number)
-        outcome.verified = outcome.head in self._signed
+        outcome.verified = outcome.head in self._heads.signed
         return outcome
 
     async def _do(self, step: Step) -> Outcome:
@@ -144,55 +150,11 @@ class Proposer:
         updates = step.planned.updates if step.planned else ()
         return Outcome(step=step, head=step.expected, number=step.number, updates=updates)
 
-    # Commits
-
-    async def _head_for(self, step: Step, planned: PlannedProposal) -> Sha | None:
-        """Put what is planned on the branch, and return its head; nothing to change is `None`."""
-        expected = Sha(step.expected) if step.expected else None
-        if step.stands and expected is not None:
-            return expected
-        signed_there = self.forge.abilities.signed_commits and self.writing.signing is None
-        if signed_there and (await self.rules()).requires_signatures:
-            return await self._signed_head(step, planned, expected)
-        made = await make_commit(
-            self.remote, self.writing, planned.key, planned.title_name, planned.updates
-        )
-        if made is not None:
-            await self.remote.push(step.branch, made, expected=expected)
-        return made
-
-    async def _signed_head(
-        self, step: Step, planned: PlannedProposal, expected: Sha | None
-    ) -> Sha | None:
-        """Have the forge make the commit, so that it carries the forge's signature.
-
-        It is made on a branch of the moment, which goes once the proposal's own branch has the
-        commit: moving that one to the base first would end the proposal.
-        """
-        edits = await edited_files(self.remote, self.writing.base, planned.updates)
-        before = await self.remote.read(self.writing.base, sorted(edits))
-        if edits == before:
-            return None
-        text = self.writing.message(planned.title_name, planned.updates)
-        text = with_trailers(text, trailers(planned.key, changes_of(planned)))
-        staging = STAGING_PREFIX + step.branch.rpartition("/")[2]
-        left = (await self.remote.heads(staging)).get(staging)
-        if left is not None:  # a run ended between making and deleting it
-            await self.remote.delete(staging, expected=left)
-        start = str(self.writing.base)
-        made = Sha(await self.forge.commit(staging, start=start, files=edits, message=text))
-        self.remote.look_again()
-        await self.remote.fetch(staging)
-        await self.remote.push(step.branch, made, expected=expected)
-        await self.remote.delete(staging, expected=made)
-        self._signed.add(str(made))
-        return made
-
     # Proposals
 
     async def _push(self, step: Step, planned: PlannedProposal) -> Outcome:
         """Put it on its branch alone; it is opened by a later run, or merged."""
-        head = await self._head_for(step, planned)
+        head = await self._heads.write(step, planned)
         if head is None:
             return Outcome(step=step)
         await self._teller.gates(str(head), planned)
@@ -213,7 +175,7 @@ class Proposer:
         return Outcome(step=step, head=str(head), updates=planned.updates)
 
     async def _open(self, step: Step, planned: PlannedProposal) -> Outcome:
-        head = await self._head_for(step, planned)
+        head = await self._heads.write(step, planned)
         if head is None:
             return Outcome(step=step)
         text, metadata = await self._text(step, planned, str(head), pushed=True)
@@ -264,7 +226,7 @@ class Proposer:
 
     async def _refresh(self, step: Step, planned: PlannedProposal) -> Outcome:
         approvers = await self.forge.approvers(step.number)
-        head = await self._head_for(step, planned)
+        head = await self._heads.write(step, planned)
         if head is None:
             return Outcome(step=step, number=step.number)
         text, metadata = await self._text(step, planned, str(head), pushed=True)

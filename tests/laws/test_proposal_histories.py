@@ -102,6 +102,16 @@ FOUND = {
             Run(),
         ],
     ),
+    "what a damaged body said stays refused once its branch moves on": Plot(
+        grouped=True,
+        steps=[
+            Publish(image="db"),
+            Run(),
+            Person(deed="damage-body"),
+            Person(deed="close"),
+            Publish(image="web"),
+        ],
+    ),
     "what was asked before a person pushed does not throw their commit away": Plot(
         steps=[Publish(image="web"), Run(), Person(deed="recreate"), Person(deed="push"), Run()]
     ),
