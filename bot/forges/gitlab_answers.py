@@ -74,6 +74,11 @@ def unguarded(text: str) -> str:
     return _GUARDED.sub(r"\1", text)
 
 
+def gives_order(text: str) -> bool:
+    """Return whether a line of a note looks like an order: to GitLab or to us."""
+    return _ACTION.search(text.replace("\r", "\n")) is not None
+
+
 def bare_title(title: str) -> str:
     """Return a title without what makes it a draft's."""
     return _DRAFT_SIGNS.sub("", title)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from bot.errors import ConfigError
+from bot.errors import ConfigError, RefusedError
 from bot.forges.answers import Row, read_row, read_rows
 from bot.forges.gitlab_faults import fault_of
 from bot.forges.sync_door import Ask, Gate, Reply, SyncDoor
@@ -137,6 +137,28 @@ class GitLabSession:
         reply = await self.ask("GET", path, query={**query, "per_page": PAGE, "page": page})
         rows = read_rows(reply.text, place=self._place("GET", path))
         return rows, not _more(reply, len(rows))
+
+    async def graphql(self, query: str) -> Row:
+        """Return the data that answers a GraphQL query, which changes nothing.
+
+        Raises:
+            ProductError: What `fault_of` makes of its refusal; `RefusedError` for its errors.
+        """
+        place = f"{self.where} (GraphQL)"
+        url = f"{self.host_url}/api/graphql"
+        reply = await self._door.ask(
+            Ask(method="POST", path=url, body={"query": query}, writes=False)
+        )
+        if reply.status != _OK:
+            raise fault_of(reply, where=place, job=self.auth.kind == "job")
+        answer = read_row(reply.text, place=place)
+        if answer.has("errors"):
+            raise RefusedError(
+                "GitLab does not tell it by GraphQL",
+                where=place,
+                hint="Update GitLab, or give a token with the scope api",
+            )
+        return answer.row("data")
 
     async def aclose(self) -> None:
         """Close the connection."""

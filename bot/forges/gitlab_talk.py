@@ -1,7 +1,9 @@
 """What is said on GitLab: notes, reactions, issues, who we are and who may write.
 
 Notes are asked of each merge request and issue by itself, newest first and no further back than
-wanted. Notes that GitLab wrote itself (system notes) are nobody's and passed over.
+wanted. Notes that GitLab wrote itself (system notes) are nobody's and passed over. A reaction moves
+the date of a note just as an edit does; who edited it is told by GraphQL alone, which is asked
+about notes that give an order.
 """
 
 from __future__ import annotations
@@ -10,13 +12,19 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bot.errors import ProductError
+from bot.errors import AccessError, ProductError, RefusedError
 from bot.forges.answers import NotUnderstoodError
 from bot.forges.forge import Account, Comment, Issue, Links, NotFoundError
-from bot.forges.gitlab_answers import WRITER_LEVEL, guarded, read_comment, read_issue
+from bot.forges.gitlab_answers import (
+    WRITER_LEVEL,
+    gives_order,
+    guarded,
+    read_comment,
+    read_issue,
+)
 from bot.forges.gitlab_faults import AlreadyThereError
 
 if TYPE_CHECKING:
@@ -31,6 +39,8 @@ _PEOPLE = {"reviewer_ids": "reviewers", "assignee_ids": "assignees"}
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _BOT_LOGIN = re.compile(r"(project|group)_[0-9]+_bot")
 _MAX_NOTE_PAGES = 10
+_MAX_DOUBTFUL = 30  # of one query, which GitLab bounds by its own measure
+_EDITOR = "lastEditedBy { id }"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +153,12 @@ class GitLabTalk:
         found = []
         for number in dict.fromkeys(numbers):
             found += await self._notes(number, since=since)
-        return sorted(found, key=_age)
+        return sorted(await self._without_moved_dates(found), key=_age)
 
     async def comments_on(self, number: int) -> list[Comment]:
         """Return every comment on a proposal or issue, oldest first; of thousands the newest."""
-        return sorted(await self._notes(number, since=None), key=_age)
+        found = await self._notes(number, since=None)
+        return sorted(await self._without_moved_dates(found), key=_age)
 
     async def _notes(self, number: int, *, since: datetime | None) -> list[Comment]:
         me = await self._who()
@@ -162,6 +173,24 @@ class GitLabTalk:
                 break
         once = {one.id: one for one in found if since is None or one.created >= since}
         return list(once.values())
+
+    async def _without_moved_dates(self, found: Sequence[Comment]) -> list[Comment]:
+        """Return notes; edited are those that somebody edited, as far as it is told."""
+        doubtful = [one for one in found if one.edited and not one.ours and gives_order(one.body)]
+        ids = [one.id for one in doubtful[-_MAX_DOUBTFUL:]]
+        if not ids:
+            return list(found)
+        asked = [f'n{one}: note(id: "gid://gitlab/Note/{one}") {{{_EDITOR}}}' for one in ids]
+        try:
+            data = await self._session.graphql(f"query {{ {' '.join(asked)} }}")
+        except (AccessError, RefusedError) as fault:
+            _log.info("who edited a note is not told", extra={"why": fault.what})
+            return list(found)
+        told = {one: data.row_or_none(f"n{one}") for one in ids}
+        unedited = {
+            one for one, row in told.items() if row and row.row_or_none("lastEditedBy") is None
+        }
+        return [replace(one, edited=one.edited and one.id not in unedited) for one in found]
 
     async def comment(self, number: int, body: str) -> Comment:
         """Add a comment to a proposal or issue."""

@@ -29,7 +29,8 @@ from tests.servers.gitlab_state import DEVELOPER, GUEST, Grant, Person, person_j
 from tests.servers.http_thread import Response, SeenRequest
 
 _FILLED_BY = (gitlab_requests, gitlab_routes)  # their import fills the table of routes
-_API = "/api/v4/"
+_API, _GRAPHQL = "/api/v4/", "/api/graphql"
+_NOTE = re.compile(r'(\w+): note\(id: "gid://gitlab/Note/([0-9]+)"\) \{lastEditedBy \{ id \}\}')
 _READS = frozenset({"GET", "HEAD"})
 _MAX_PAGE = 100
 _PAGE = 20
@@ -170,7 +171,8 @@ class GitLab(GitHost):
         return [each for each in self.journal if account in {"", each.account}]
 
     def respond(self, request: SeenRequest) -> Response | None:
-        if not request.path.startswith(_API):
+        asks_graph = request.path == _GRAPHQL
+        if not asks_graph and not request.path.startswith(_API):
             return self._respond_git(request)
         fault = self._fault_for(request)
         if fault and fault.kind == "slow":
@@ -178,7 +180,8 @@ class GitLab(GitHost):
         if fault and fault.kind in {"drop-before", "answer", "html"}:
             return self._instead(fault)
         with self._one_at_a_time:
-            response = self._answer(request, fault)
+            answer = self._tell_editors(request) if asks_graph else None
+            response = answer or self._answer(request, fault)
         return self._instead(fault) if fault and fault.kind.endswith("after") else response
 
     def _fault_for(self, request: SeenRequest) -> Fault | None:
@@ -334,6 +337,28 @@ class GitLab(GitHost):
             ("X-Total-Pages", str(pages)),
         ]
         return body[(page - 1) * size : page * size], headers
+
+    def _tell_editors(self, request: SeenRequest) -> Response:
+        """Answer the one question that is asked by GraphQL: who edited these notes."""
+        try:
+            person = self._grant(request).person
+        except Refusal as refusal:
+            return _json(refusal.status, refusal.body, [])
+        notes = {
+            note.id: note
+            for project in self.projects
+            if not project.settings.private or project.level(person)
+            for some in (project.merge_requests, project.issues)
+            for thing in some
+            for note in thing.notes
+        }
+        data: dict[str, Any] = {}
+        for name, number in _NOTE.findall(json.loads(request.body)["query"]):
+            note = notes.get(int(number))
+            by = note.edited_by if note else None
+            editor = {"id": f"gid://gitlab/User/{by.id}"} if by else None
+            data[name] = {"lastEditedBy": editor} if note else None
+        return _json(200, {"data": data}, [])
 
     def _respond_git(self, request: SeenRequest) -> Response | None:
         login = request.headers.get("authorization", "").removeprefix("Basic ")

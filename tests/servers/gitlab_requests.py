@@ -245,6 +245,7 @@ def _edit_note(call: Call) -> Answer:
         raise Refusal(403, "403 Forbidden")
     note.body = call.text("body")
     note.updated = call.now()
+    note.edited_by = call.person
     return Answer(body=_note_body(call, note, thing))
 
 
@@ -255,6 +256,7 @@ def _award(call: Call) -> Answer:
     if award in note.awards:
         raise Refusal(404, "404 Award Emoji Name has already been taken Not Found")
     note.awards.append(award)
+    note.updated = call.now()  # as GitLab does, so that it looks edited
     return Answer(status=201, body=_award_body(call, note, award))
 
 

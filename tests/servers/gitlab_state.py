@@ -52,6 +52,7 @@ class Note:
     created: datetime
     updated: datetime
     system: bool = False
+    edited_by: Person | None = None
     awards: list[tuple[str, str]] = field(default_factory=list)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -106,7 +106,7 @@ class Scene:
         self.push()
         return await self.forge.open(BRANCH, "main", Text(title=title, body=body))
 
-    def act(self, method: str, path: str, **given: str) -> object:
+    def act(self, method: str, path: str, **given: str) -> Any:
         return self.server.act(self.project, self.person, method, path, given)
 
     def sent(self) -> list[SeenRequest]:
@@ -599,6 +599,41 @@ async def test_who_may_not_merge_into_the_base_is_told(scene: Scene) -> None:
 
     findings = [one.what for one in await scene.forge.preflight("main")]
     assert "main lets this token's account merge nothing" in findings
+
+
+async def test_a_reaction_makes_no_edit_of_a_command(scene: Scene) -> None:
+    opened = await scene.propose()
+    scene.act("POST", f"merge_requests/{opened.number}/notes", body="Thanks!")
+    liked = scene.act("POST", f"merge_requests/{opened.number}/notes", body="/pilotfish hold web")
+    changed = scene.act("POST", f"merge_requests/{opened.number}/notes", body="Good morning")
+    place = f"merge_requests/{opened.number}/notes"
+    before = scene.server.now
+    scene.server.now = lambda: before() + timedelta(minutes=1)
+
+    scene.act("POST", f"{place}/{liked['id']}/award_emoji", name="rocket")
+    scene.act("PUT", f"{place}/{changed['id']}", body="/approve")
+
+    found = await scene.forge.comments(since=opened.opened, numbers=[opened.number])
+    assert [(one.body, one.edited) for one in found] == [
+        ("Thanks!", False),
+        ("/pilotfish hold web", False),
+        ("/approve", True),
+    ]
+
+
+async def test_a_command_stays_doubtful_where_graphql_is_closed(scene: Scene) -> None:
+    opened = await scene.propose()
+    place = f"merge_requests/{opened.number}/notes"
+    made = scene.act("POST", place, body="/pilotfish hold web")
+    before = scene.server.now
+    scene.server.now = lambda: before() + timedelta(minutes=1)
+    scene.act("POST", f"{place}/{made['id']}/award_emoji", name="rocket")
+    answer = Fault(kind="answer", method="POST", path="/graphql$", status=403)
+    scene.server.plan(answer)
+
+    (found,) = await scene.forge.comments(since=opened.opened, numbers=[opened.number])
+
+    assert found.edited
 
 
 async def test_automerge_waits_for_an_approval(scene: Scene) -> None:
