@@ -158,7 +158,7 @@ async def _read_pages(
         elif not comment.edited and (command := parse(comment.body)) is not None:
             page.asked.append(_asked(comment, command, page.scene))
     for page in pages.values():
-        if page.asked and page.ours is None and not page.scene.branch:
+        if page.asked and page.ours is None:  # it may be older than what the listing has
             for comment in await forge.comments_on(page.number):
                 if comment.ours:
                     _take_ours(page, comment)

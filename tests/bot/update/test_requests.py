@@ -1,5 +1,7 @@
 """What people ask by comments and boxes on a forge: taken from those who may, answered once."""
 
+import pytest
+
 from bot.planning.dashboard import TITLE, Board, dashboard_text
 from bot.planning.holds import with_hold
 from bot.planning.remembered import HoldRecord, UnholdRecord
@@ -166,3 +168,22 @@ async def test_the_dashboard_takes_commands_and_boxes(stage: Stage) -> None:
     assert "it is said on the proposal that is meant" in answer
     await stage.run()
     assert await stage.answers(issue.number) == [answer]
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param("github", marks=pytest.mark.servers)], indirect=True
+)
+async def test_an_answer_that_a_long_listing_leaves_out_is_added_to(stage: Stage) -> None:
+    number = (await stage.propose()).proposal.number
+    stage.people.comment(number, "/hold major")
+    await stage.run()
+    for _ in range(1_000):  # as many as one listing of a whole repository has
+        stage.people.comment(number, "Thanks.")
+    stage.people.comment(number, "/holds")
+    await stage.run()
+    assert (await stage.run()).pages == []
+    (answer,) = await stage.answers(number)
+    assert [row.text.split(" by ")[0] for row in read_answers(answer).rows] == [
+        "`/holds`",
+        "`/hold major`",
+    ]
