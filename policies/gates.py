@@ -25,7 +25,7 @@ from policies.comparison import (
 )
 from policies.decision import Decision, Held, Rejected, TagHold
 from policies.digest import FollowDigest
-from policies.platform import missing_platforms
+from policies.platform import missing_platforms, same_images
 from policies.policy import (
     NO_FACTS,
     Candidate,
@@ -335,6 +335,8 @@ class _Walk:
         known = self.facts[current.tag]
         if known.digest is None or known.digest == self.current_digest:
             return None
+        if same := self._same_images(current.tag, known):
+            return self._leave(same, floor)
         if not self._passes(current, is_refresh=True):
             what = "is not known yet" if self.missing else "waits"
             return self._leave(f"a new digest of {current.tag} {what}", floor)
@@ -347,6 +349,21 @@ class _Walk:
             rejected=tuple(self.rejected),
             floor=floor,
         )
+
+    def _same_images(self, tag: str, known: Facts) -> str:
+        """Return why a new digest brings the wanted platforms nothing, empty where it may.
+
+        Where the registry has the written one no more, the new one counts.
+        """
+        if not self.gates.platforms or self.current_digest is None:
+            return ""
+        self._lacks(self.current_digest, Fact.PLATFORMS)
+        if self._lacks(tag, Fact.PLATFORMS) or self.missing:
+            return f"whether a new digest of {tag} brings anything is not known yet"
+        written = self.facts.get(self.current_digest, NO_FACTS).images
+        if not same_images(self.gates.platforms, written, known.images):
+            return ""
+        return f"the new digest of {tag} is the same image on {' and '.join(self.gates.platforms)}"
 
     def _is_followed(self, tag: str) -> bool:
         rule = self.policy.rule

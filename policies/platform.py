@@ -10,7 +10,7 @@ Pure: no I/O, no clock, no logging.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _PLATFORM = re.compile(r"([a-z0-9]+)/([a-z0-9_-]+)(?:/([a-z0-9._-]+))?")
 _SAME_ARCHITECTURE = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
@@ -36,3 +36,19 @@ def missing_platforms(wanted: Iterable[str], present: Iterable[str]) -> list[str
     """Return those of `wanted`, which are normalised, that `present` lacks, in order."""
     there = {normalised_platform(text) for text in present}
     return [platform for platform in wanted if platform not in there]
+
+
+def same_images(wanted: Iterable[str], old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """Return whether each of `wanted`, which are normalised, is one image in `old` and `new`.
+
+    Both are digests by platform; what `old` does not know is not the same.
+    """
+    before, after = _spelled(old), _spelled(new)
+    return all(one in before and before[one] == after.get(one) for one in wanted)
+
+
+def _spelled(images: Mapping[str, str]) -> dict[str | None, list[str]]:
+    found: dict[str | None, list[str]] = {}
+    for text, digest in sorted(images.items()):
+        found.setdefault(normalised_platform(text), []).append(digest)
+    return found

@@ -49,7 +49,8 @@ class Facts:
     `pushed` is the registry's push date or a `Last-Modified`, `created` the build date that
     the image states, `first_seen` when we first saw this tag with this digest; all aware.
     `dated_by` says in words where the push date comes from. `platforms` are texts such as
-    `linux/arm64/v8`. `unavailable` names each fact that was asked for in vain, and why.
+    `linux/arm64/v8`, and `images` the digest of each one's own image. `unavailable` names each
+    fact that was asked for in vain, and why.
     """
 
     created: datetime | None = None
@@ -58,6 +59,7 @@ class Facts:
     dated_by: str = ""
     digest: str | None = None
     platforms: frozenset[str] | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
     unavailable: Mapping[Fact, str] = field(default_factory=dict)
 
 

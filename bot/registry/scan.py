@@ -108,7 +108,7 @@ class Scanner:
         *,
         platforms: Iterable[str] = (),
     ) -> dict[str, Facts]:
-        """Return the facts that are `wanted` of each tag.
+        """Return the facts that are `wanted` of each tag; a digest may stand in a tag's place.
 
         `platforms` limits whose build date counts in an index. A tag that is gone, or a document
         that is refused, leaves its facts unavailable with the reason. Where a push date is
@@ -224,9 +224,9 @@ class Scanner:
     ) -> Facts:
         lacking = dict(facts.unavailable)
         if Fact.PLATFORMS in wanted and looked:
-            platforms = await self._platforms(repository, looked.document)
-            facts = replace(facts, platforms=platforms or None)
-            if not platforms:
+            images = await self._images(repository, looked.document)
+            facts = replace(facts, platforms=frozenset(images) or None, images=images)
+            if not images:
                 lacking[Fact.PLATFORMS] = "it states no platform, so it is no image to run"
         if Fact.CREATED in wanted and looked:
             created, source = await self._created(repository, looked.document, only)
@@ -255,6 +255,9 @@ class Scanner:
 
     async def _document_of(self, repository: Repository, tag: str) -> _Looked:
         """Return what `tag` names; by HEAD and from memory where something is remembered."""
+        if ":" in tag:
+            document = await self._by_digest(repository, tag)
+            return _Looked(document=document, last_modified=None)
         return await self._once(
             ("document", repository.canonical, tag), lambda: self._fetch_by_tag(repository, tag)
         )
@@ -305,13 +308,15 @@ class Scanner:
 
         return await self._once(("config", repository.canonical, digest), fetch)
 
-    async def _platforms(
-        self, repository: Repository, document: Manifest | Index
-    ) -> frozenset[str]:
+    async def _images(self, repository: Repository, document: Manifest | Index) -> dict[str, str]:
+        """Return the digest of each platform's own image, of several with spaces between."""
         if isinstance(document, Index):
-            return frozenset(str(each.platform) for each in document.images)
+            found: dict[str, list[str]] = {}
+            for each in document.images:
+                found.setdefault(str(each.platform), []).append(each.digest)
+            return {platform: " ".join(digests) for platform, digests in found.items()}
         config = await self._config(repository, document)
-        return frozenset({str(config.platform)} if config and config.platform else ())
+        return {str(config.platform): document.digest} if config and config.platform else {}
 
     async def _created(
         self, repository: Repository, document: Manifest | Index, only: frozenset[Platform]

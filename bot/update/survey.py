@@ -190,6 +190,7 @@ def _onto(old: Facts, new: Facts) -> Facts:
         dated_by=new.dated_by if dated_by_new else old.dated_by,
         digest=new.digest or old.digest,
         platforms=old.platforms if new.platforms is None else new.platforms,
+        images=new.images or old.images,
         unavailable={**old.unavailable, **new.unavailable},
     )
 

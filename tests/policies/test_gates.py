@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,60 @@ def test_an_unchanged_digest_is_no_update() -> None:
     facts = {"1.1.0": Facts(digest=A)}
 
     assert chosen(decided({"digest-of": True}, "1.1.0", digest=A, facts=facts)) is None
+
+
+ON_AMD = {"digest-of": True, "platforms": "linux/amd64, linux/arm64/v8"}
+READ = frozenset({"linux/amd64", "linux/arm64", "linux/s390x"})
+
+
+def images(amd64: str, arm64: str, s390x: str) -> Facts:
+    """Return what is known of an index that holds these images."""
+    found = {"linux/amd64": amd64, "linux/arm64": arm64, "linux/s390x": s390x}
+    return Facts(platforms=READ, images=found)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (images("1", "2", "other"), None),
+        (images("other", "2", "3"), "1.1.0"),
+        (images("1", "other", "3"), "1.1.0"),
+        (Facts(platforms=frozenset({"linux/amd64"}), images={"linux/amd64": "1"}), "1.1.0"),
+        (Facts(unavailable={Fact.PLATFORMS: "it is gone"}), "1.1.0"),
+    ],
+)
+def test_a_new_digest_counts_only_for_the_platforms_that_are_wanted(
+    written: Facts, expected: str | None
+) -> None:
+    facts = {"1.1.0": replace(images("1", "2", "3"), digest=B), A: written}
+
+    decision = decided(ON_AMD, "1.1.0", digest=A, facts=facts)
+
+    assert chosen(decision) == expected
+    if expected is None:
+        assert "is the same image on linux/amd64 and linux/arm64" in decision.reason
+        assert not decision.missing
+
+
+def test_every_image_of_a_platform_counts() -> None:
+    options = {"digest-of": True, "platforms": "linux/arm64"}
+    old = Facts(platforms=READ, images={"linux/arm64": "1", "linux/arm64/v8": "2"})
+    new = Facts(platforms=READ, images={"linux/arm64": "3", "linux/arm64/v8": "2"}, digest=B)
+
+    assert chosen(decided(options, "1.1.0", digest=A, facts={"1.1.0": new, A: old})) == "1.1.0"
+
+
+def test_what_the_written_digest_held_is_asked_for_by_that_digest() -> None:
+    decision = decided(ON_AMD, "1.1.0", digest=A, facts={"1.1.0": Facts(digest=B)})
+
+    wanted = frozenset({Fact.PLATFORMS})
+    assert (chosen(decision), decision.missing) == (None, {"1.1.0": wanted, A: wanted})
+
+
+def test_without_wanted_platforms_every_new_digest_counts() -> None:
+    facts = {"1.1.0": replace(images("1", "2", "3"), digest=B), A: images("1", "2", "3")}
+
+    assert chosen(decided({"digest-of": True}, "1.1.0", digest=A, facts=facts)) == "1.1.0"
 
 
 def test_the_age_of_a_digest_counts_too() -> None:

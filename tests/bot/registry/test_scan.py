@@ -121,6 +121,28 @@ async def test_all_facts_of_a_real_index(
     assert found.unavailable[Fact.PUSHED].endswith("does not say when this was pushed")
 
 
+async def test_what_a_digest_held_is_told_for_each_platform(
+    scan: Scanner, odd_registry: OddRegistry
+) -> None:
+    amd64, arm64 = (build_image(platform=one) for one in ("linux/amd64", "linux/arm64"))
+    rebuilt = build_image(platform="linux/arm64", created="2026-01-09T00:00:00Z")
+    indexes = [build_index([amd64, arm64]), build_index([amd64, rebuilt])]
+    for index in indexes:
+        odd_registry.push("app", "1", index)
+    before, after = (index.digest for index in indexes)
+    wanted = frozenset({Fact.PLATFORMS})
+    gone = "sha256:" + "0" * 64
+
+    found = await scan.facts(
+        f"{odd_registry.host}/app", dict.fromkeys(("1", before, after, gone), wanted)
+    )
+
+    assert found["1"].images == found[after].images
+    assert found["1"].images["linux/amd64"] == found[before].images["linux/amd64"]
+    assert found["1"].images["linux/arm64"] != found[before].images["linux/arm64"]
+    assert Fact.PLATFORMS in found[gone].unavailable
+
+
 async def test_an_index_is_as_young_as_its_youngest_wanted_platform(
     scan: Scanner, odd_registry: OddRegistry
 ) -> None:
