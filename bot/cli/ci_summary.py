@@ -86,7 +86,7 @@ def _updates(told: Told) -> str:
         base="",
         head=job.commit,
         word="proposal",
-        links=links_of(job) if job.commit else None,
+        links=links_of(job) if job.commit and not job.repository else None,
         max_chars=_TABLE_CHARS,
     )
     folders = {posixpath.dirname(one.file) for one in told.updates}
@@ -129,12 +129,14 @@ def _policies(told: Told) -> str:
 
 
 def _proposals(told: Told) -> str:
+    ours = (told.job.web, told.job.repository.removesuffix(".git"))
+
     def row(one: object) -> list[str]:
         proposal = one if isinstance(one, dict) else {}
         number, url = proposal.get("number"), str(proposal.get("url") or "")
         branch = code(_cut(str(proposal.get("branch", ""))), in_table=True)
         named = f"{branch} ({number})" if number else branch
-        if url.startswith(told.job.web) and told.job.web:
+        if any(web and url.startswith(f"{web}/") for web in ours):
             named = f"[{branch} ({number})]({url})"
         return [named, str(proposal.get("state", "")), plain(_cut(str(proposal.get("reason", ""))))]
 

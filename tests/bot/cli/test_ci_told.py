@@ -77,6 +77,20 @@ def test_the_summary_shows_the_table_of_a_proposal_with_links() -> None:
     assert "| minor |" in text
 
 
+def test_of_another_repository_proposals_are_linked_and_no_lines() -> None:
+    other = "https://github.com/acme/other"
+    proposals = (
+        {"branch": "pilotfish/web", "number": 3, "url": f"{other}/pull/3", "state": "opened"},
+    )
+    job = dataclasses.replace(JOB, repository=f"{other}.git")
+
+    text = summary(dataclasses.replace(told(an_update(), job=job), proposals=proposals))
+
+    assert "blob/abc1" not in text
+    assert "`apps/a b.yaml:1`" in text
+    assert f"[`pilotfish/web` (3)]({other}/pull/3)" in text
+
+
 def test_foreign_text_breaks_no_cell_and_calls_nobody() -> None:
     held = HeldTag(
         policy=EVIL, tag=EVIL, reason=EVIL, until=None, needs=EVIL, update="", where="a.yaml"
