@@ -212,7 +212,7 @@ def _line(one: Entry, board: Board) -> str:
         ticked = one.box == "open" and one.branch in board.ticked
         start = _box(one.box, (one.branch,), ticked=ticked)
     named = f"{one.link} " if one.link else ""
-    reason = f": {plain(one.reason)}" if one.reason else ""
+    reason = f": {worded(one.reason)}" if one.reason else ""
     return f"{start}{named}{plain(one.title)}{reason}"
 
 

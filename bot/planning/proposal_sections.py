@@ -105,9 +105,9 @@ def _others(row: Row, held: Sequence[HeldTag]) -> list[str]:
 
 def _waits(one: HeldTag) -> str:
     until = fixed_until(one)
-    ends = f"; until {until}" if until else ""
     needs = f"; needs {worded(one.needs)}" if one.needs else ""
-    return f"- **Waits:** {code(one.tag)}, {plain(one.reason)}{ends}{needs}"
+    ends = f"; until {until}" if until else needs
+    return f"- **Waits:** {code(one.tag)}, {plain(one.reason)}{ends}"
 
 
 def checked(rows: Sequence[Row], facts: ProposalFacts) -> list[str]:
@@ -171,7 +171,7 @@ def _with_room(blocks: Sequence[list[str]], facts: ProposalFacts) -> list[str]:
 
 def _nothing_found(one: NotesOf) -> str:
     links = _links_of(one)
-    why_not = plain(one.looked_for).rstrip(".") or "none were found"
+    why_not = worded(one.looked_for).rstrip(".") or "none were found"
     return f"- **{plain(short_name(one.image))}**: {why_not}.{f' {links}' if links else ''}"
 
 
@@ -260,7 +260,7 @@ def _closing(rows: Sequence[Row], facts: ProposalFacts) -> str:
         more = "; something newer is"
     if facts.controls:
         command = f"/unhold {one.image if one else 'IMAGE'}"
-        undo = f"reopen it, or comment {code(command)}"
+        undo = f"reopen it, or comment {code(command)} on an open {facts.word}"
     else:
         undo = code(f"pilotfish unhold {one.asked_as if one else 'POLICY'}")
     return f"{exactly} is not proposed again{more}. To undo: {undo}."

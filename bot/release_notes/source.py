@@ -24,7 +24,7 @@ from bot.release_notes.labels import (
 from bot.release_notes.places import Place, Server, find_place, fit_to_link
 from bot.release_notes.tag_versions import WHOLE, read_tag
 
-_MENDING = "`sources` in .pilotfish.yaml can name the right one"
+_MENDING = "`sources` in `.pilotfish.yaml` can name its source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
