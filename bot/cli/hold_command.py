@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.cli.options import parser, read_display
 from bot.errors import ConfigError
-from bot.planning.holds import LEVELS, read_until, with_hold, with_unhold
+from bot.planning.holds import LEVELS, ends_by, read_until, with_hold, with_unhold
 from bot.planning.remembered import HoldRecord, UnholdRecord
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def _run(command: str, given: argparse.Namespace, display: Display) -> int
         now = _now()
         policy, tag = _split(given.what)
         _refuse_both(tag, given)
-        await _tell_unknown(remote, policy, now)
+        policy = await _followed(remote, policy, now)
         if command == "hold":
             record = HoldRecord(
                 policy=policy,
@@ -109,22 +109,32 @@ def _refuse_both(tag: str, given: argparse.Namespace) -> None:
         )
 
 
-async def _tell_unknown(remote: Remote, policy: str, now: datetime) -> None:
-    """Warn about a name that nothing is followed by: a slip of the pen would hold nothing."""
+async def _followed(remote: Remote, policy: str, now: datetime) -> str:
+    """Return the policy that a name means, as in comments: it may be the last part of an image's.
+
+    Warn about one that nothing is followed by: a slip of the pen would hold nothing.
+    """
     from bot.cli.faults import tell_problems
     from bot.cli.holds_view import look
     from bot.config.lookup import nearest
     from bot.errors import Problem, Severity
 
-    names = (await look(remote, now)).names
-    if policy in names:
-        return
+    held = await look(remote, now)
+    if policy in held.names:
+        return policy
+    meant = held.policies.get(policy, frozenset())
+    if len(meant) == 1:
+        return min(meant)
     warning = Problem(
         severity=Severity.WARNING,
         message=f"nothing on the base branch is followed by the name {policy}",
-        hint=nearest(policy, sorted(names)) or "`pilotfish plan` shows the names; it counts later",
+        hint=f"It may mean {' or '.join(sorted(meant))}"
+        if meant
+        else nearest(policy, sorted(held.names))
+        or "`pilotfish plan` shows the names; it counts later",
     )
     tell_problems([warning])
+    return policy
 
 
 def _now() -> datetime:
@@ -149,6 +159,12 @@ def _split(what: str) -> tuple[str, str]:
 
 def _until_text(record: HoldRecord) -> str:
     return f" until {record.until.strftime('%Y-%m-%d %H:%M UTC')}" if record.until else ""
+
+
+def _end(record: HoldRecord) -> str:
+    if record.until:
+        return record.until.strftime("%Y-%m-%d %H:%M")
+    return ends_by(record, lift="unhold")
 
 
 async def _write(remote: Remote, change: Callable[[Remembered], Remembered], message: str) -> None:
@@ -192,7 +208,7 @@ async def _list(remote: Remote, display: Display) -> int:
                 one.reason,
                 one.who,
                 one.when.strftime("%Y-%m-%d"),
-                one.until.strftime("%Y-%m-%d %H:%M") if one.until else "something newer, or unhold",
+                _end(one),
             )
             for one in records
         ],

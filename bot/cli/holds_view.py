@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.planning.binding import bind_fields
 from bot.planning.holds import holds_in_force, names_of
+from bot.planning.message import short_name
 from bot.proposals.notes import NoteBook
 from bot.rewrite.tree import NEEDLES, find_fields
 from bot.update.configuration import read_configuration
@@ -14,6 +15,7 @@ from bot.update.history import find_reverts
 from bot.update.trees import CommitTree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from bot.git.remote import Remote
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldNow:
-    """Every hold in force, and every name that something on the base is followed by."""
+    """Every hold in force, and every name that something on the base is followed by.
+
+    `policies` are the policies of each image by the last part of its name.
+    """
 
     records: tuple[HoldRecord, ...]
     names: frozenset[str]
+    policies: Mapping[str, frozenset[str]]
 
 
 async def look(remote: Remote, now: datetime) -> HeldNow:
@@ -41,7 +47,12 @@ async def look(remote: Remote, now: datetime) -> HeldNow:
         find_fields(files).fields, configured.config, configured.config.updates
     )
     reverts = await find_reverts(remote, tip, bindings)
+    policies: dict[str, frozenset[str]] = {}
+    for one in bindings:
+        last = short_name(one.image)
+        policies[last] = policies.get(last, frozenset()) | {one.policy_name}
     return HeldNow(
         records=holds_in_force(remembered, reverts, now, bindings=bindings).records,
         names=frozenset().union(*(names_of(one) for one in bindings)),
+        policies=policies,
     )

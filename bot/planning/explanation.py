@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.planning.holds import ends_by
 from bot.planning.markdown import code, html_text, plain
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def holds_table(holds: Iterable[HoldRecord]) -> str:
 
 
 def _held_line(one: HoldRecord) -> str:
-    until = f"{one.until:%Y-%m-%d %H:%M} UTC" if one.until else "something newer, or `/unhold`"
+    until = f"{one.until:%Y-%m-%d %H:%M} UTC" if one.until else ends_by(one, lift="`/unhold`")
     what = code(one.what, in_table=True) if one.tag else plain(one.what)
     policy = code(one.policy, in_table=True)
     return f"| {policy} | {what} | {plain(one.reason)} | {plain(one.who)} | {until} |"

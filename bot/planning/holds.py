@@ -87,6 +87,15 @@ def holds_in_force(
     )
 
 
+def ends_by(record: HoldRecord, *, lift: str) -> str:
+    """Say what ends a hold without a date: a level and a policy stay held whatever appears.
+
+    `lift` is the command, as it is written where this is shown.
+    """
+    one_by_one = record.up_to or (record.tag and not record.level)
+    return f"something newer, or {lift}" if one_by_one else lift
+
+
 def same_policy(one: str, other: str, called: Iterable[frozenset[str]]) -> bool:
     """Return whether two names mean one policy; `called` are the names of each binding."""
     return one == other or any(one in names and other in names for names in called)

@@ -18,6 +18,7 @@ from bot.errors import Problem, ProductError, Severity, UnavailableError
 from bot.planning.binding import bind_fields, by_policy
 from bot.planning.choice import Choice, choose
 from bot.planning.grouping import group_key, group_updates, keys_of, kind_of
+from bot.planning.message import short_name
 from bot.planning.plan import Binding, HeldTag, UpdatePlan
 from bot.rewrite.tree import NEEDLES, find_fields
 from policies.policy import Facts
@@ -83,12 +84,16 @@ async def read_bindings(
     below: Sequence[str] = (),
     only: str = "",
 ) -> Bound:
-    """Return what the markers in `tree` bind; `only` keeps one policy, image or proposal."""
+    """Return what the markers in `tree` bind; `only` keeps one policy, image or proposal.
+
+    Where nothing has that name, it may be the last part of an image's.
+    """
     files, problems = await tree.containing(NEEDLES, below)
     search = find_fields(files)
     bindings, faults = bind_fields(search.fields, config, rules)
     if only:
-        bindings = [one for one in bindings if matches(one, only)]
+        exactly = [one for one in bindings if matches(one, only)]
+        bindings = exactly or [one for one in bindings if short_name(one.image) == only]
     return Bound(
         bindings=tuple(bindings),
         problems=(*problems, *search.problems, *faults),

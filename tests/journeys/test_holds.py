@@ -97,6 +97,15 @@ def test_hold_unhold_hold_within_a_moment_ends_held(fleet: Fleet) -> None:
     assert fleet.run.json("plan").moves() == []
 
 
+def test_the_last_part_of_a_name_is_enough(fleet: Fleet) -> None:
+    answer = fleet.run("hold", "web@1.1.0")
+    assert (answer.code, answer.err) == (0, "")
+    (held,) = fleet.run.json("holds").json["holds"]
+    assert held["policy"].endswith("/shop/web")
+    assert fleet.run.json("plan").moves() == []
+    assert "1.1.0" in fleet.run("explain", "web").out
+
+
 def test_a_name_that_nothing_goes_by_is_a_warning(fleet: Fleet) -> None:
     answer = fleet.run("hold", "shop/wbe")
     assert answer.code == 0

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import ConfigError
-from bot.planning.holds import holds_in_force, read_until, with_hold, with_unhold
+from bot.planning.holds import ends_by, holds_in_force, read_until, with_hold, with_unhold
 from bot.planning.remembered import HoldRecord, Remembered, UnholdRecord
 from tests.bot.planning.situations import NOW, bound
 
@@ -77,6 +77,26 @@ def test_a_hold_by_level_holds_steps_of_that_size_alone() -> None:
     (held,) = book.for_binding(one)
     assert (held.level, held.all) == ("major", False)
     assert record.what == "every major step"
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        (("1.5.0", "", ""), "something newer, or unhold"),
+        (("", "1.5.0", ""), "something newer, or unhold"),
+        (("", "", "major"), "unhold"),
+        (("2.0.0", "", "major"), "unhold"),
+        (("", "", ""), "unhold"),
+    ],
+)
+def test_only_a_hold_of_versions_ends_with_something_newer(
+    said: tuple[str, str, str], end: str
+) -> None:
+    tag, up_to, level = said
+    record = HoldRecord(
+        policy="web", reason="no", who="wanda", when=NOW, tag=tag, up_to=up_to, level=level
+    )
+    assert ends_by(record, lift="unhold") == end
 
 
 def test_a_later_word_about_the_same_replaces_the_earlier_one() -> None:
