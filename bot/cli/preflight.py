@@ -34,7 +34,8 @@ async def ask_forge(
 ) -> Preflight:
     """Return what the forge of `remote_url` says about proposals to `base`.
 
-    `severity` is that of the problems; `folder` is where relative files of secrets start from.
+    `severity` is that of the problems, where it is a warning an error for what stops every
+    proposal; `folder` is where relative files of secrets start from.
 
     Raises:
         ConfigError: Nobody said which forge it is, or there is no token for it.
@@ -54,7 +55,7 @@ async def ask_forge(
         good=tuple(f"{place.kind}: {one.what}" for one in found if one.ok),
         problems=tuple(
             Problem(
-                severity=severity,
+                severity=Severity.ERROR if one.stops and severity is Severity.WARNING else severity,
                 message=one.what,
                 file=f"{place.host}/{place.path}",
                 hint=one.fix,

@@ -216,11 +216,15 @@ class BaseRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that preflight found: what is wrong and the fix, each in one line."""
+    """One thing that preflight found: what is wrong and the fix, each in one line.
+
+    `stops`: nothing can be proposed as long as it is so.
+    """
 
     ok: bool
     what: str
     fix: str = ""
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,12 +65,12 @@ class GiteaRules(GiteaTalk):
             me = await self._who()
         except AccessError as error:
             fix = "Make a token with the scopes read:user, write:repository and write:issue"
-            return [Finding(ok=False, what=error.what, fix=fix)]
+            return [Finding(ok=False, what=error.what, fix=fix, stops=True)]
         findings = [Finding(ok=True, what=f"The token is that of {me.login}")]
         try:
             repository = await self._settings()
         except AccessError as error:
-            return [*findings, Finding(ok=False, what=error.what, fix=error.hint)]
+            return [*findings, Finding(ok=False, what=error.what, fix=error.hint, stops=True)]
         findings += _permissions(repository, me.login)
         findings += _state(repository)
         findings += await self._scope_of_issues(repository)
@@ -94,7 +94,9 @@ class GiteaRules(GiteaTalk):
             rules = await self.rules(base)
         except AccessError:
             fix = "Push a first commit there, or name another base"
-            return [Finding(ok=False, what=f"There is no branch {base} to be seen", fix=fix)]
+            return [
+                Finding(ok=False, what=f"There is no branch {base} to be seen", fix=fix, stops=True)
+            ]
         if rules.requires_signatures and not await self._signs():
             return [
                 Finding(
@@ -104,7 +106,7 @@ class GiteaRules(GiteaTalk):
                 )
             ]
         if not rules.requires_checks:
-            what = f"{base} requires no checks, so that automerge would not wait for any"
+            what = f"{base} requires no checks: what merges by itself waits for all that report"
             return [Finding(ok=True, what=what)]
         named = ", ".join(rules.required_checks) or "every check that reports"
         return [Finding(ok=True, what=f"{base} requires checks: {named}")]
@@ -134,7 +136,7 @@ def _permissions(repository: Row, login: str) -> list[Finding]:
     rights = repository.row("permissions")
     if not rights.flag("push"):
         fix = f"Make {login} a collaborator with the permission to write"
-        return [Finding(ok=False, what=f"{login} may not push here", fix=fix)]
+        return [Finding(ok=False, what=f"{login} may not push here", fix=fix, stops=True)]
     if not rights.flag("admin"):
         what = "Only administrators are told who may write and what branches demand"
         fix = f"Make {login} an administrator of the repository, or do without commands"
@@ -147,11 +149,13 @@ def _state(repository: Row) -> list[Finding]:
     findings = []
     if repository.flag("archived"):
         fix = "Take it out of the archive"
-        findings.append(Finding(ok=False, what="The repository is archived", fix=fix))
+        findings.append(Finding(ok=False, what="The repository is archived", fix=fix, stops=True))
     if repository.flag("mirror"):
         fix = "Watch the repository that it mirrors"
-        findings.append(Finding(ok=False, what="The repository is a mirror", fix=fix))
+        findings.append(Finding(ok=False, what="The repository is a mirror", fix=fix, stops=True))
     if not repository.flag("has_pull_requests"):
         fix = "Switch pull requests on in its settings"
-        findings.append(Finding(ok=False, what="The repository has no pull requests", fix=fix))
+        findings.append(
+            Finding(ok=False, what="The repository has no pull requests", fix=fix, stops=True)
+        )
     return findings

@@ -87,6 +87,7 @@ async def _permissions(session: GitHubSession, settings: Settings, kind: str) ->
                 ok=False,
                 what="this account may not push to the repository",
                 fix="Give it the role Write under Settings, Collaborators and teams",
+                stops=True,
             )
         ]
     return [Finding(ok=True, what="this account may push to the repository")]
@@ -105,6 +106,7 @@ def _repository(settings: Settings) -> list[Finding]:
                 ok=False,
                 what="the repository is archived, so nothing can be written",
                 fix="Unarchive it, or take it out of the configuration",
+                stops=True,
             )
         )
     if not settings.issues:

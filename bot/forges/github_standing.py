@@ -111,7 +111,7 @@ class GitHubStanding:
                 self._session, settings, rules, base=base, kind=account.kind
             )
         except AccessError as fault:
-            return [Finding(ok=False, what=fault.what, fix=fault.hint)]
+            return [Finding(ok=False, what=fault.what, fix=fault.hint, stops=True)]
 
     async def proposal(self, number: int) -> Proposal:
         """Return one proposal as it is now."""

@@ -116,21 +116,21 @@ class GitLabRules(GitLabTalk):
         try:
             account = await self.account()
         except AccessError as error:
-            return [Finding(ok=False, what=error.what, fix=error.hint)]
+            return [Finding(ok=False, what=error.what, fix=error.hint, stops=True)]
         if account.kind == "job":
             what = "CI_JOB_TOKEN can read merge requests, and can neither open nor change one"
-            return [Finding(ok=False, what=what, fix=JOB_FIX)]
+            return [Finding(ok=False, what=what, fix=JOB_FIX, stops=True)]
         findings = [Finding(ok=True, what=f"The token ({account.kind}) is that of {account.login}")]
         try:
             project = await self._settings()
         except AccessError as error:
-            return [*findings, Finding(ok=False, what=error.what, fix=error.hint)]
+            return [*findings, Finding(ok=False, what=error.what, fix=error.hint, stops=True)]
         findings += await self._scopes(account.kind)
         findings += _state(project)
         level = access_level(project)
         if level < WRITER_LEVEL:
             what = f"{account.login} may not push here"
-            findings.append(Finding(ok=False, what=what, fix=_LEVEL_FIX))
+            findings.append(Finding(ok=False, what=what, fix=_LEVEL_FIX, stops=True))
         findings += await self._base(base, project, level)
         findings += await self._our_branches(base, level)
         return findings
@@ -157,7 +157,9 @@ class GitLabRules(GitLabTalk):
             await self._session.row("GET", f"repository/branches/{quote(base, safe='')}")
         except NotFoundError:
             fix = "Push a first commit there, or name another base"
-            return [Finding(ok=False, what=f"There is no branch {base} to be seen", fix=fix)]
+            return [
+                Finding(ok=False, what=f"There is no branch {base} to be seen", fix=fix, stops=True)
+            ]
         rules = await self.rules(base)
         findings = []
         if not rules.known:
@@ -170,7 +172,7 @@ class GitLabRules(GitLabTalk):
         if rules.requires_checks:
             findings.append(Finding(ok=True, what=f"{base} requires a pipeline to pass"))
         else:
-            what = f"{base} requires no pipeline, so that automerge would not wait for any"
+            what = f"{base} requires no pipeline: what merges by itself waits for all that report"
             fix = 'Turn on "Pipelines must succeed" under Settings, Merge requests'
             findings.append(Finding(ok=True, what=what, fix=fix))
         if not await self._may_merge(base, level):
@@ -207,10 +209,12 @@ def _state(project: Row) -> list[Finding]:
     findings = []
     if project.flag("archived"):
         fix = "Unarchive the project, or take it out of the configuration"
-        findings.append(Finding(ok=False, what="The project is archived", fix=fix))
+        findings.append(Finding(ok=False, what="The project is archived", fix=fix, stops=True))
     if project.text("merge_requests_access_level") == "disabled":
         fix = "Turn on merge requests under Settings, General, Visibility"
-        findings.append(Finding(ok=False, what="Merge requests are turned off", fix=fix))
+        findings.append(
+            Finding(ok=False, what="Merge requests are turned off", fix=fix, stops=True)
+        )
     if project.text("issues_access_level") == "disabled":
         fix = "Turn on issues, or leave the dashboard off"
         findings.append(Finding(ok=True, what="The project has no issues", fix=fix))

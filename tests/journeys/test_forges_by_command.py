@@ -200,6 +200,12 @@ def test_a_wrong_token_is_an_error_with_the_way_out(fleet: Fleet) -> None:
     assert "token" in answer.err.lower()
     assert "no-such-token" not in answer.out + answer.err
     assert fleet.opened() == []
+    for path, text in fleet.face.files(fleet.face.head("main")).items():
+        file = fleet.run.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text)
+    checked = fleet.run("check")
+    assert (checked.code, "1 error" in checked.out) == (1, True)
 
 
 def test_a_base_that_demands_signatures_gets_commits_of_the_forge(on_github: Fleet) -> None:
