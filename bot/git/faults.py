@@ -145,8 +145,9 @@ def own_lines(stderr: str) -> str:
 
 
 def remote_lines(stderr: str) -> str:
-    """Return what the other side said, without blank lines and the prefix, on one line."""
-    lines = [line[7:].strip() for line in stderr.splitlines() if line.startswith("remote:")]
+    """Return what the other side said, without blank lines and the prefixes, on one line."""
+    said = [line[7:].strip() for line in stderr.splitlines() if line.startswith("remote:")]
+    lines = [re.sub(r"^(?:(?:remote|error|fatal):\s*)+", "", line) for line in said]
     return shown(" ".join(line for line in lines if line), max_chars=600)
 
 

@@ -140,9 +140,15 @@ def _rejected(git: Git, result: Completed, move: Move, summary: str) -> ProductE
         f"the remote refused to change {_named(move.ref)} ({reason})"
         + (f". It said: {said}" if said else ""),
         where=git.where,
-        hint="Let the rule or hook admit this change, or deliver it another way "
+        hint=_ADMIT_US
+        if _NO_RIGHT.search(said)
+        else "Let the rule or hook admit this change, or deliver it another way "
         "(a pull request instead of a commit)",
     )
+
+
+_NO_RIGHT = re.compile("permission denied|not allowed to push code", re.IGNORECASE)
+_ADMIT_US = "Give the account of this token or key the right to write to the repository"
 
 
 def _named(ref: str) -> str:

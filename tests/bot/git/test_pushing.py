@@ -155,6 +155,22 @@ async def test_a_hook_that_rejects_is_quoted_and_nothing_changes(
     assert git_host.pushes() == 1
 
 
+async def test_a_missing_right_to_write_is_named_with_its_fix(
+    git_host: GitHost, opened: Opener
+) -> None:
+    fleet = git_host.create("fleet", FILES)
+    says = "printf 'error: \\nerror: User permission denied for writing.\\nerror: \\n'"
+    fleet.hook("pre-receive", f"{says} >&2; exit 1")
+
+    async with opened(fleet.url_http) as remote:
+        tip = (await remote.fetch("main"))["main"]
+        with pytest.raises(PushRefusedError, match="It said: User permission denied") as caught:
+            await remote.push("main", await build(remote, tip), expected=tip)
+
+    assert "error:" not in caught.value.what
+    assert "right to write" in caught.value.hint
+
+
 async def test_a_hook_of_a_remote_in_a_folder_is_heard_as_well(
     git_host: GitHost, opened: Opener
 ) -> None:
