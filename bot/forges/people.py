@@ -26,7 +26,8 @@ async def ask_each(names: Sequence[str], ask: Callable[[Sequence[str]], Awaitabl
         await ask(wanted)
     except (AccessError, RefusedError) as fault:
         if len(wanted) == 1:
-            _log.warning("nobody was asked", extra={"login": wanted[0], "why": fault.what})
+            why = {"login": wanted[0], "why": fault.what}
+            _log.warning("%s could not be asked: %s", wanted[0], fault.what, extra=why)
             return
         for name in wanted:
             await ask_each([name], ask)
