@@ -179,7 +179,8 @@ class GiteaTalk:
         await self._ask_for_review(number, reviewers)
         if assignees:
             row = (await self._door.ask("GET", f"pulls/{number}")).row()
-            there = [one.text("login") for one in row.rows("assignees")]
+            some = row.rows("assignees") if row.has("assignees") else []  # null where nobody is
+            there = [one.text("login") for one in some]
             await self._assign(number, assignees, there=there)
 
     async def _ask_for_review(self, number: int, reviewers: Sequence[str]) -> None:

@@ -399,6 +399,16 @@ async def test_many_comments_of_others_do_not_cost_many_pages(scripted: Scripted
     assert counted == 3  # who we are, a page of all, the one proposal
 
 
+async def test_people_are_assigned_where_nobody_was(scripted: Scripted) -> None:
+    scripted.answer("GET", f"{API}/pulls/7", {**RECORDED["pull"], "assignees": None})
+    scripted.answer("PATCH", f"{API}/pulls/7", RECORDED["pull"], status=201)
+
+    async with asking(scripted) as forge:
+        await forge.ask_people(7, assignees=["wanda"])
+
+    assert json.loads(scripted.requests[-1].body) == {"assignees": ["wanda"]}
+
+
 async def test_a_permission_that_nobody_knows_is_none(scripted: Scripted) -> None:
     place = f"{API}/collaborators/wanda/permission"
     scripted.answer("GET", place, {"permission": "overlord"})
