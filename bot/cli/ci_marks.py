@@ -50,15 +50,16 @@ def move(update: Update) -> str:
 
 def commands(told: Told) -> list[str]:
     """Return the marks of a job as commands: faults first, then what is behind its policy."""
-    marks = [_of_problem(one) for one in sorted(told.problems, key=_weight)]
+    here = not told.job.elsewhere  # a mark on a line is one on a line of the job's own files
+    marks = [_of_problem(one, here=here) for one in sorted(told.problems, key=_weight)]
     if told.job.degraded:
         marks.insert(0, command("notice", told.job.degraded, title="Pilotfish"))
     marks += [
         command(
             "notice",
             _seen(f"{move(one)} ({one.update_type}): {one.reason}"),
-            file=one.file,
-            line=one.binding.field.line,
+            file=one.file if here else "",
+            line=one.binding.field.line if here else 0,
             title=f"behind: {move(one)}",
         )
         for one in told.behind
@@ -73,11 +74,11 @@ def _weight(one: Problem) -> tuple[int, str, int]:
     return list(_WORDS).index(one.severity), one.file, one.line
 
 
-def _of_problem(one: Problem) -> str:
+def _of_problem(one: Problem, *, here: bool) -> str:
     text = _seen(f"{one.message}. {one.hint}" if one.hint else one.message)
-    if one.line:
+    if one.line and here:
         return command(_WORDS[one.severity], text, file=one.file, line=one.line, col=one.column)
-    where = f"{one_line(one.file)}: " if one.file else ""
+    where = f"{one_line(one.where)}: " if one.where else ""
     return command(_WORDS[one.severity], where + text)
 
 

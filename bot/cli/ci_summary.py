@@ -86,7 +86,7 @@ def _updates(told: Told) -> str:
         base="",
         head=job.commit,
         word="proposal",
-        links=links_of(job) if job.commit and not job.repository else None,
+        links=links_of(job) if job.commit and not job.elsewhere else None,
         max_chars=_TABLE_CHARS,
     )
     folders = {posixpath.dirname(one.file) for one in told.updates}

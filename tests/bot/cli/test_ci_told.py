@@ -58,6 +58,17 @@ def test_faults_come_before_what_is_behind() -> None:
     assert lines[1] == "::warning::ghcr.io: down"
 
 
+def test_of_another_repository_no_line_of_the_jobs_own_is_marked() -> None:
+    job = dataclasses.replace(JOB, repository="https://github.com/acme/other")
+
+    lines = commands(told(an_update(), problems=(FAULT,), job=job))
+
+    assert lines[0] == "::error::a.yaml:3:7: no. Do"
+    assert lines[1].startswith("::notice title=behind%3A web 1.0.0 → 1.1.0::web 1.0.0 → 1.1.0")
+    own = dataclasses.replace(JOB, repository=f"{JOB.web}.git")
+    assert "file=a.yaml,line=3" in commands(told(problems=(FAULT,), job=own))[0]
+
+
 def test_there_are_never_more_marks_than_anyone_would_look_at() -> None:
     problems = tuple(
         Problem(severity=Severity.ERROR, message="no", file="a.yaml", line=n) for n in range(1, 300)
