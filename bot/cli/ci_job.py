@@ -87,11 +87,6 @@ class Job:
         """Return whether another repository than the job's own is meant."""
         return bool(self.repository) and self.repository.removesuffix(".git") != self.web
 
-    @property
-    def writes(self) -> bool:
-        """Return whether Git or a forge may be changed."""
-        return self.mode in {Mode.PR, Mode.COMMIT} and not self.dry_run and not self.refused
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Origin:
