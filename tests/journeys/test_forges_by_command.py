@@ -231,6 +231,9 @@ def test_a_workflow_is_started_where_pushes_start_none(on_github: Fleet) -> None
     assert [one.ref for one in on_github.face.made.dispatches] == [BRANCH]
     on_github.go()
     assert len(on_github.face.made.dispatches) == 1
+    on_github.publish("1.2.0")
+    on_github.go()
+    assert [one.ref for one in on_github.face.made.dispatches] == [BRANCH, BRANCH]
 
 
 def test_a_github_app_pushes_and_proposes_with_a_narrow_token(
