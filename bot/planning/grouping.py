@@ -23,7 +23,7 @@ from policies.digest import FollowDigest
 from policies.policy import DigestMode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bot.config.model import UpdateRule
     from bot.planning.plan import Binding, Update
@@ -87,6 +87,14 @@ def kind_of(one: Update, beside: Iterable[Update]) -> str:
     return next((kind for kind in types if kind != "digest"), "digest")
 
 
+def kinds_of(updates: Sequence[Update]) -> list[str]:
+    """Return the type of each update, as `kind_of` tells it beside all the others."""
+    beside: dict[tuple[str, str], list[Update]] = {}
+    for one in updates:
+        beside.setdefault((one.file, one.to_tag), []).append(one)
+    return [kind_of(one, beside[one.file, one.to_tag]) for one in updates]
+
+
 def regrouped(bindings: Iterable[Binding], regroups: Iterable[RegroupRecord]) -> list[Binding]:
     """Return the bindings in the groups that people moved them to; the last word counts."""
     said = sorted(regroups, key=lambda one: one.when)
@@ -126,8 +134,9 @@ def group_updates(
     members: dict[str, list[Update]] = {}
     names: dict[str, str] = {}
     ordered = list(updates)
-    for one in ordered:
-        key, name = group_key(one.binding, kind_of(one, ordered))
+    kinds = kinds_of(ordered)
+    for one, kind in zip(ordered, kinds, strict=True):
+        key, name = group_key(one.binding, kind)
         rules[key] = one.binding.update
         names[key] = name
         members.setdefault(key, []).append(one)

@@ -19,7 +19,7 @@ from bot.errors import ConfigError
 from policies.gates import TagHold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bot.planning.plan import Binding
     from bot.planning.remembered import HoldRecord, Remembered, UnholdRecord
@@ -76,7 +76,10 @@ def holds_in_force(
     `bindings` say which names mean the same policy: an unhold may use another than the hold.
     """
     records = [*remembered.holds, *reverts]
-    called = {names_of(one) for one in bindings}
+    called: dict[str, set[str]] = {}
+    for names in {names_of(one) for one in bindings}:
+        for name in names:
+            called.setdefault(name, set()).update(names)
     return HoldBook(
         records=tuple(
             one
@@ -96,13 +99,11 @@ def ends_by(record: HoldRecord, *, lift: str) -> str:
     return f"something newer, or {lift}" if one_by_one else lift
 
 
-def same_policy(one: str, other: str, called: Iterable[frozenset[str]]) -> bool:
-    """Return whether two names mean one policy; `called` are the names of each binding."""
-    return one == other or any(one in names and other in names for names in called)
-
-
-def _lifts(unhold: UnholdRecord, record: HoldRecord, called: set[frozenset[str]]) -> bool:
-    if unhold.when < record.when or not same_policy(unhold.policy, record.policy, called):
+def _lifts(unhold: UnholdRecord, record: HoldRecord, called: Mapping[str, set[str]]) -> bool:
+    """Return whether one lifts the other; `called` are by each name the names beside it."""
+    if unhold.when < record.when:
+        return False
+    if unhold.policy != record.policy and unhold.policy not in called.get(record.policy, ()):
         return False
     return not unhold.tag or unhold.tag in {record.tag, record.up_to}
 

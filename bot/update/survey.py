@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.errors import Problem, ProductError, Severity, UnavailableError
 from bot.planning.binding import bind_fields, by_policy
 from bot.planning.choice import Choice, choose
-from bot.planning.grouping import group_key, group_updates, keys_of, kind_of
+from bot.planning.grouping import group_key, group_updates, keys_of, kinds_of
 from bot.planning.message import short_name
 from bot.planning.plan import Binding, HeldTag, UpdatePlan
 from bot.rewrite.tree import NEEDLES, find_fields
@@ -223,7 +223,11 @@ def _assemble(
     updates = [one for choice in decided for one in choice.updates]
     updates.sort(key=lambda u: (u.file, u.binding.field.start))
     proposals, faults = group_updates(
-        [one for one in updates if group_key(one.binding, kind_of(one, updates))[0] not in unknown],
+        [
+            one
+            for one, kind in zip(updates, kinds_of(updates), strict=True)
+            if group_key(one.binding, kind)[0] not in unknown
+        ],
         base=base,
         several_bases=several_bases,
     )
