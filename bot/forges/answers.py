@@ -79,6 +79,13 @@ class Row:
         """Return a moment, or `None` for null."""
         return None if self._any(name) is None else self.moment(name)
 
+    def one_of(self, words: Mapping[str, _T], name: str) -> _T:
+        """Return what a word stands for."""
+        found = self.text(name)
+        if found not in words:
+            raise NotUnderstoodError(self.place, f"{name} is a word that we do not know")
+        return words[found]
+
     def row(self, name: str) -> Row:
         """Return an object."""
         return _row(self._any(name), name, self.place)

@@ -163,12 +163,8 @@ def read_checks(row: Row) -> tuple[Check, ...]:
     """Return the checks of a combined status, by name."""
     found: dict[str, Check] = {}
     for one in row.rows("statuses") if row.has("statuses") else []:
-        word, name = one.text("status"), one.text("context")
-        if word not in _CHECK_STATES:
-            raise NotUnderstoodError(row.place, "a status is in no state that we know")
-        found.setdefault(
-            name, Check(name=name, state=_CHECK_STATES[word], url=one.text("target_url"))
-        )
+        name, state = one.text("context"), one.one_of(_CHECK_STATES, "status")
+        found.setdefault(name, Check(name=name, state=state, url=one.text("target_url")))
     return tuple(found[name] for name in sorted(found))
 
 

@@ -8,13 +8,10 @@ Pure: no I/O, no clock, no logging.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Iterable
 
 from bot.forges.answers import NotUnderstoodError, Row
 from bot.forges.forge import Check, CheckState, Comment, Issue, Proposal, State
-
-_T = TypeVar("_T")
 
 GHOST = "ghost"  # whose account is gone
 _STATES = {"open": State.OPEN, "closed": State.CLOSED}
@@ -67,7 +64,7 @@ def read_proposal(row: Row, *, path: str, login: str) -> Proposal:
     return Proposal(
         number=row.number("number"),
         url=row.text("html_url"),
-        state=State.MERGED if merged else _one_of(_STATES, row, "state"),
+        state=State.MERGED if merged else row.one_of(_STATES, "state"),
         title=row.text("title"),
         body=row.text_or_none("body") or "",
         branch=head.text("ref"),
@@ -115,7 +112,7 @@ def read_issue(row: Row, *, login: str) -> Issue:
         title=row.text("title"),
         body=row.text_or_none("body") or "",
         ours=same(login_of(row), login),
-        open=_one_of(_STATES, row, "state") is State.OPEN,
+        open=row.one_of(_STATES, "state") is State.OPEN,
     )
 
 
@@ -123,7 +120,7 @@ def read_status(row: Row) -> Check:
     """Return a commit status."""
     return Check(
         name=row.text("context"),
-        state=_one_of(_STATUSES, row, "state"),
+        state=row.one_of(_STATUSES, "state"),
         url=row.text_or_none("target_url") or "",
     )
 
@@ -131,7 +128,7 @@ def read_status(row: Row) -> Check:
 def read_check_run(row: Row) -> Check:
     """Return a check run."""
     if row.text("status") == "completed":
-        state = _one_of(_CONCLUSIONS, row, "conclusion")
+        state = row.one_of(_CONCLUSIONS, "conclusion")
     elif row.text("status") in _UNFINISHED:
         state = CheckState.PENDING
     else:
@@ -179,10 +176,3 @@ def approvers_of(reviews: Iterable[Row], *, head: str) -> tuple[str, ...]:
             approved = state == "APPROVED" and one.text_or_none("commit_id") == head
             standing[login_of(one)] = approved
     return tuple(login for login, approved in standing.items() if approved)
-
-
-def _one_of(words: Mapping[str, _T], row: Row, name: str) -> _T:
-    found = row.text(name)
-    if found not in words:
-        raise NotUnderstoodError(row.place, f"{name} is a word that we do not know")
-    return words[found]

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-from bot.forges.answers import NotUnderstoodError, Row
 from bot.forges.forge import Check, CheckState, Comment, Issue, Links, Proposal, State
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from bot.forges.answers import Row
 
 DRAFT = "Draft: "
 WRITER_LEVEL, MAINTAINER_LEVEL = 30, 40
@@ -86,7 +86,7 @@ def bare_title(title: str) -> str:
 
 def read_proposal(row: Row, *, me: int, links: Links) -> Proposal:
     """Return a merge request; ours are those of the account with the number `me`."""
-    state = _one_of(_STATES, row, "state")
+    state = row.one_of(_STATES, "state")
     author = row.row("author")
     ours = author.number("id") == me
     body = row.text_or_none("description") or ""
@@ -153,7 +153,7 @@ def read_issue(row: Row, *, me: int, links: Links) -> Issue:
         title=row.text("title"),
         body=unguarded(body) if ours else body,
         ours=ours,
-        open=_one_of({"opened": True, "closed": False}, row, "state"),
+        open=row.one_of({"opened": True, "closed": False}, "state"),
     )
 
 
@@ -168,7 +168,7 @@ def read_checks(rows: Iterable[Row]) -> tuple[Check, ...]:
 
 
 def _read_check(row: Row) -> Check:
-    state = _one_of(_CHECKS, row, "status")
+    state = row.one_of(_CHECKS, "status")
     if row.flag("allow_failure") and row.text("status") in _OPTIONAL:
         state = CheckState.PASSED
     return Check(name=row.text("name"), state=state, url=row.text_or_none("target_url") or "")
@@ -223,10 +223,3 @@ def required_approvals(rules: Iterable[Row], branch: str) -> int:
 def needs_up_to_date(merge_method: str) -> bool:
     """Return whether a project merges only what stands on the newest commit of its base."""
     return merge_method in _UP_TO_DATE_METHODS
-
-
-def _one_of(words: Mapping[str, _T], row: Row, name: str) -> _T:
-    found = row.text(name)
-    if found not in words:
-        raise NotUnderstoodError(row.place, f"{name} is a word that we do not know")
-    return words[found]

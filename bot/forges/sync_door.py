@@ -104,12 +104,7 @@ class Gate:
         """
         while (left_s := self._closed_until_s - self._clock.monotonic_s()) > 0:
             if left_s > _PATIENCE_S:
-                raise RateLimitedError(
-                    f"the forge's rate limit is used up for another {round(left_s)} s",
-                    where=where,
-                    hint="The next run goes on by itself; fewer runs an hour would avoid it",
-                    wait_s=left_s,
-                )
+                raise _used_up(left_s, where)
             await self._clock.sleep(left_s)
         if writes and self._pace_s:
             now_s = self._clock.monotonic_s()
@@ -158,6 +153,15 @@ def _until(text: str, now: datetime) -> float | None:
     except ValueError:
         return None
     return ((when if when.tzinfo else when.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _used_up(wait_s: float, where: str) -> RateLimitedError:
+    return RateLimitedError(
+        f"the forge's rate limit is used up for another {round(wait_s)} s",
+        where=where,
+        hint="The next run goes on by itself; fewer runs an hour would avoid it",
+        wait_s=wait_s,
+    )
 
 
 def _too_many(reply: Reply) -> bool:
@@ -224,7 +228,7 @@ class SyncDoor:
                 self._gate.wrote()
         if self._limited(reply):
             wait_s = self._gate.limited(asked_wait_s(reply, self._clock.now()))
-            return self._stop(wait_s), True  # a limited request was not carried out
+            return _used_up(wait_s, self._where), True  # a limited request was not carried out
         self._gate.answered()
         if reply.status >= _FIRST_SERVER_FAULT or reply.status == _TIMED_OUT:
             return self._broken(reply, safe=safe), safe
@@ -233,14 +237,6 @@ class SyncDoor:
     def _send_alone(self, ask: Ask) -> Reply:
         with self._alone:  # a cancelled caller leaves its thread behind
             return self._send(ask)
-
-    def _stop(self, wait_s: float) -> RateLimitedError:
-        return RateLimitedError(
-            f"the forge's rate limit is used up for another {round(wait_s)} s",
-            where=self._where,
-            hint="The next run goes on by itself; fewer runs an hour would avoid it",
-            wait_s=wait_s,
-        )
 
     def _broken(self, reply: Reply, *, safe: bool) -> UnavailableError:
         doubt = "" if safe else ", and what was asked may have been done all the same"
