@@ -30,17 +30,24 @@ APP_ID, APP_KEY = "PILOTFISH_GITHUB_APP_ID", "PILOTFISH_GITHUB_APP_PRIVATE_KEY"
 
 
 def kinds_around() -> dict[str, str]:
-    """Return the kind of the server that this CI job runs for, by its host."""
+    """Return the kind of the server that this CI job runs for, by its host and path."""
     server = os.environ.get("GITHUB_SERVER_URL", "")
     if server:  # runners of Gitea and Forgejo set it as well
         is_gitea = os.environ.get("GITEA_ACTIONS") or os.environ.get("FORGEJO_ACTIONS")
-        return {_host(server): "gitea" if is_gitea else "github"}
+        return {_bare(server): "gitea" if is_gitea else "github"}
     server = os.environ.get("CI_SERVER_URL", "")
-    return {_host(server): "gitlab"} if server else {}
+    return {_bare(server): "gitlab"} if server else {}
 
 
-def _host(address: str) -> str:
-    return address.partition("://")[2].partition("/")[0].lower()
+def _bare(address: str) -> str:
+    host, slash, path = address.partition("://")[2].rstrip("/").partition("/")
+    return f"{host.lower()}{slash}{path}"
+
+
+def _is_jobs_own(place: ForgePlace) -> bool:
+    """Return whether this CI job runs for the server of `place`."""
+    hosts = {name.partition("/")[0]: kind for name, kind in kinds_around().items()}
+    return hosts.get(place.host.lower()) == place.kind
 
 
 def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) -> ForgeCredential:
@@ -67,6 +74,6 @@ def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) 
         if os.environ.get(name):
             return ForgeCredential(token=Secret(os.environ[name]), ca=ca)
     job = os.environ.get("CI_JOB_TOKEN", "")
-    if job and kind == "gitlab" and kinds_around().get(place.host.lower()) == "gitlab":
+    if job and kind == "gitlab" and _is_jobs_own(place):
         return ForgeCredential(token=Secret(job), job=True, ca=ca)
     return ForgeCredential(ca=ca)

@@ -9,6 +9,7 @@ the clone's own origin.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def _login(host: str) -> tuple[str, Secret | None]:
     from bot.cli.forge_access import kinds_around
     from bot.update.forge_rule import kind_of_host
 
-    around = {name.partition(":")[0]: kind for name, kind in kinds_around().items()}
+    around = {re.split("[:/]", name, maxsplit=1)[0]: kind for name, kind in kinds_around().items()}
     kind = around.get(host) or kind_of_host(host)
     names = ["PILOTFISH_FORGE_TOKEN", *(_TOKENS.get(kind) or _names_for(host))]
     if around.get(host) == "gitlab":

@@ -57,7 +57,8 @@ def place_of_forge(
 ) -> ForgePlace | None:
     """Return where proposals are opened, `None` for plain Git.
 
-    `kinds` are kinds by host that the surroundings tell, a CI job's own server for one.
+    `kinds` are kinds that the surroundings tell, a CI job's own server for one, by host and the
+    path at which it is served: `git.example.test/gitlab`.
 
     Raises:
         ConfigError: Nobody said which forge it is, or its address is needed.
@@ -65,9 +66,10 @@ def place_of_forge(
     address = parse_remote_url(remote_url)
     if forge.kind == PLAIN or (not forge.kind and address.kind is Transport.FILE):
         return None
-    host_url = (forge.url or _web_address(address)).rstrip("/")
+    host_url = (forge.url or _web_address(address) + _path_around(kinds, address)).rstrip("/")
     host = host_url.partition("://")[2].partition("/")[0]
-    kind = forge.kind or kinds.get(host, "") or kind_of_host(host)
+    around = {server.partition("/")[0]: kind for server, kind in kinds.items()}
+    kind = forge.kind or around.get(host, "") or kind_of_host(host)
     if not kind:
         raise ConfigError(
             f"pull requests are to be opened, and which forge {host} is, nobody said",
@@ -81,6 +83,16 @@ def place_of_forge(
             hint="Write `forge: {url: …}`, or name the repository by its https address",
         )
     return ForgePlace(kind=kind, host_url=host_url, path=_path_below(host_url, address))
+
+
+def _path_around(kinds: Mapping[str, str], address: RemoteUrl) -> str:
+    """Return the path at which the server of an address is served, as far as it is known."""
+    for server in kinds:
+        host, slash, path = server.partition("/")
+        shown = address.kind is Transport.SSH or address.project.startswith(f"{path}/")
+        if slash and shown and address.web_host == host:
+            return f"/{path}"
+    return ""
 
 
 def _web_address(address: RemoteUrl) -> str:

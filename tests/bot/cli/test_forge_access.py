@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.forge_access import credential_for
+from bot.cli.forge_access import credential_for, kinds_around
 from bot.config.model import ForgeSettings
 from bot.update.forge_rule import ForgePlace
 
@@ -25,6 +25,11 @@ def job(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CI_SERVER_URL", "https://Git.example.test/gitlab")
     monkeypatch.setenv("CI_JOB_TOKEN", TOKEN)
+
+
+@pytest.mark.usefixtures("job")
+def test_a_jobs_server_is_known_with_the_path_at_which_it_is_served() -> None:
+    assert kinds_around() == {"git.example.test/gitlab": "gitlab"}
 
 
 @pytest.mark.usefixtures("job")

@@ -65,6 +65,18 @@ def test_what_the_surroundings_tell_of_a_host_counts() -> None:
     assert place.kind == "github"
 
 
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://acme.example/gitlab/team/fleet.git", "https://acme.example/gitlab"),
+        ("git@acme.example:team/fleet.git", "https://acme.example/gitlab"),
+    ],
+)
+def test_the_path_at_which_a_server_around_is_served_is_known(url: str, found: str) -> None:
+    place = place_of_forge(ForgeSettings(), url, kinds={"acme.example/gitlab": "gitlab"})
+    assert place == ForgePlace(kind="gitlab", host_url=found, path="team/fleet")
+
+
 def test_an_unknown_host_is_refused_with_every_way_out() -> None:
     with pytest.raises(ConfigError, match=r"git\.acme\.example") as refused:
         place_of_forge(ForgeSettings(), OWN)
