@@ -11,30 +11,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.planning.remembered import HoldRecord
-from bot.planning.reverts import tag_in
+from bot.planning.reverts import tags_in
 from policies.comparison import update_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from bot.planning.plan import Binding
     from bot.planning.remembered import ChangeRecord, ClosedRecord
+    from bot.rewrite.marker import Part
 
 _LEVEL = "major"
 
 
 def closed_majors(closed: Iterable[ClosedRecord], bindings: Sequence[Binding]) -> list[HoldRecord]:
     """Return a hold for each major step that a person closed, of fields that are bound now."""
-    bound: dict[tuple[str, str], Binding] = {}
+    bound: dict[tuple[str, str], list[Binding]] = {}
     for one in bindings:
-        bound.setdefault((one.field.file, one.policy_name), one)
+        bound.setdefault((one.field.file, one.policy_name), []).append(one)
     found: dict[tuple[str, str, str], HoldRecord] = {}
     for record in closed:
         for change in record.changes:
-            binding = bound.get((change.file, change.policy))
-            tag = _major_of(change, binding) if binding is not None else ""
-            if binding is None or not tag:
+            fields = bound.get((change.file, change.policy), [])
+            tag = _major_of(change, {one.field.part for one in fields})
+            if not tag:
                 continue
+            binding = fields[0]
             hold = HoldRecord(
                 policy=binding.policy_name,
                 tag=tag,
@@ -48,8 +50,8 @@ def closed_majors(closed: Iterable[ClosedRecord], bindings: Sequence[Binding]) -
     return list(found.values())
 
 
-def _major_of(change: ChangeRecord, binding: Binding) -> str:
+def _major_of(change: ChangeRecord, parts: Collection[Part]) -> str:
     """Return the tag that was closed where it was a major step, else an empty text."""
-    part = binding.field.part
-    old, new = tag_in(change.old, part), tag_in(change.new, part)
-    return new if old and new and update_type(old, new) == _LEVEL else ""
+    olds, news = tags_in(change.old, parts), tags_in(change.new, parts)
+    majors = (new for new in sorted(news) for old in olds if update_type(old, new) == _LEVEL)
+    return next(majors, "")

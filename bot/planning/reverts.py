@@ -95,6 +95,17 @@ def tag_in(value: str, part: Part) -> str:
     return ""
 
 
+def tags_in(value: str, parts: Iterable[Part]) -> frozenset[str]:
+    """Return the tags in a recorded value of one of a policy's fields in a file.
+
+    A file may hold the tag apart from its digest, so that no single kind of field reads both.
+    """
+    if value.startswith(("sha256:", "sha512:")):
+        return frozenset()
+    found = {tag_in(value, part) for part in parts}
+    return frozenset(tag for tag in found if tag and not {":", "/"} & set(tag))
+
+
 def reverted(history: Iterable[PastCommit], bindings: Iterable[Binding]) -> list[HoldRecord]:
     """Return a hold for each fall in `history` (newest first) of a field that is bound now."""
     found: dict[tuple[str, str, str, str], HoldRecord] = {}

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.forges.forge import CheckState, State
-from bot.planning.reverts import tag_in
+from bot.planning.reverts import tags_in
 from bot.rewrite.marker import Part
 from policies.comparison import compare, higher_versions
 from policies.policy import Fact
 from policies.reference import InvalidReference, parse_reference, parse_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bot.forges.forge import Abilities, BaseRules, Check
     from bot.planning.metadata import Metadata
@@ -245,7 +245,9 @@ def merges_taken_back(
     nothing, because who pushes them writes them.
     """
     merged = [one for one in ended if one.proposal.state is State.MERGED and one.metadata]
-    parts = {(one.field.file, one.policy_name): one.field.part for one in bindings}
+    parts: dict[tuple[str, str], set[Part]] = {}
+    for one in bindings:
+        parts.setdefault((one.field.file, one.policy_name), set()).add(one.field.part)
     off: set[str] = set()
     for fall in reverts:
         of_policy = [o for o in merged if any(c.policy == fall.policy for c in o.changes)]
@@ -262,11 +264,11 @@ def _ended(known: Known) -> float:
     return (known.proposal.closed or known.proposal.opened).timestamp()
 
 
-def _brought(known: Known, fall: HoldRecord, parts: dict[tuple[str, str], Part]) -> bool:
+def _brought(known: Known, fall: HoldRecord, parts: Mapping[tuple[str, str], set[Part]]) -> bool:
     """Return whether a proposal brought the version that was taken back."""
     return any(
         change.policy == fall.policy
-        and tag_in(change.new, parts.get((change.file, change.policy), Part.IMAGE))
-        in {fall.up_to, fall.tag}
+        and tags_in(change.new, parts.get((change.file, change.policy), {Part.IMAGE}))
+        & {fall.up_to, fall.tag}
         for change in known.changes
     )

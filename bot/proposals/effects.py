@@ -19,7 +19,7 @@ from bot.planning.holds import names_of, read_until, with_hold, with_unhold
 from bot.planning.markdown import code, plain
 from bot.planning.message import short_name
 from bot.planning.remembered import HoldRecord, RegroupRecord, UnholdRecord
-from bot.planning.reverts import tag_in
+from bot.planning.reverts import tags_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bot.planning.plan import Binding
     from bot.planning.remembered import Remembered
     from bot.proposals.commands import Command
+    from bot.rewrite.marker import Part
 
 Record = HoldRecord | UnholdRecord | RegroupRecord
 
@@ -67,13 +68,19 @@ class Scene:
         """Return the tags that the proposal moves a policy's fields to."""
         changes = self.metadata.changes if self.metadata else frozenset()
         tags = {
-            tag_in(change.new, binding.field.part)
+            tag
             for change in changes
-            for binding in self.bindings
-            if (binding.field.file, binding.policy_name) == (change.file, change.policy)
-            and binding.policy_name == policy
+            if change.policy == policy
+            for tag in tags_in(change.new, self._parts_in(change.file, policy))
         }
-        return tuple(sorted(tags - {""}))
+        return tuple(sorted(tags))
+
+    def _parts_in(self, file: str, policy: str) -> set[Part]:
+        return {
+            one.field.part
+            for one in self.bindings
+            if (one.field.file, one.policy_name) == (file, policy)
+        }
 
     def update_of(self, policy: str) -> str:
         """Return the update that the proposal is of, empty where that is not one."""

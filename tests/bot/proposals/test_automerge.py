@@ -9,7 +9,7 @@ from bot.forges.forge import Abilities, BaseRules, Check, CheckState, Proposal, 
 from bot.planning.grouping import group_updates
 from bot.planning.metadata import Metadata
 from bot.planning.plan import PlannedProposal
-from bot.planning.remembered import HoldRecord
+from bot.planning.remembered import ChangeRecord, HoldRecord
 from bot.proposals.automerge import (
     Circumstance,
     Verdict,
@@ -286,3 +286,23 @@ def test_a_merge_that_was_taken_back_switches_it_off_until_a_person_merges(
     bindings = bound("image: web:1.0.0 # pilotfish: semver >=1\n")
     found = merges_taken_back(ended, [FALL], bindings)
     assert found == (frozenset({"web"}) if off else frozenset())
+
+
+@pytest.mark.parametrize(("tag", "off"), [("1.0.1", True), ("1.0.2", False)])
+def test_a_tag_that_stands_apart_from_its_digest_was_taken_back_too(*, tag: str, off: bool) -> None:
+    bindings = bound(
+        'images:\n  - name: web\n    newTag: 1.0.0 # {"$imagepolicy": "flux-system:web:tag"}\n'
+        f'    digest: {ONE} # {{"$imagepolicy": "flux-system:web:digest"}}\n',
+        "policies:\n  web: {image: web, semver: '>=1', digest: always}\n",
+    )
+    changes = frozenset(
+        ChangeRecord(file="a.yaml", line=1, policy="flux-system:web", old=old, new=new)
+        for old, new in (("1.0.0", tag), (ONE, TWO))
+    )
+    known = merged("asked", hours=-2)
+    assert known.metadata is not None
+    known = replace(known, metadata=replace(known.metadata, changes=changes))
+    fall = replace(FALL, policy="flux-system:web")
+    assert merges_taken_back([known], [fall], bindings) == (
+        frozenset({"flux-system:web"}) if off else frozenset()
+    )

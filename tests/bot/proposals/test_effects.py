@@ -7,7 +7,13 @@ import pytest
 
 from bot.planning.grouping import group_updates
 from bot.planning.metadata import Metadata
-from bot.planning.remembered import HoldRecord, RegroupRecord, Remembered, UnholdRecord
+from bot.planning.remembered import (
+    ChangeRecord,
+    HoldRecord,
+    RegroupRecord,
+    Remembered,
+    UnholdRecord,
+)
 from bot.proposals.commands import Command, parse
 from bot.proposals.effects import (
     WHO_TICKED,
@@ -19,6 +25,8 @@ from bot.proposals.effects import (
 )
 from bot.proposals.lifecycle import changes_of
 from tests.bot.planning.situations import NOW, bound, chosen
+from tests.bot.planning.situations import ONE as OLD_DIGEST
+from tests.bot.planning.situations import TWO as NEW_DIGEST
 
 HOUR = timedelta(hours=1)
 WEB = "image: ghcr.io/acme/web:1.0.0 # pilotfish: semver ^1\n"
@@ -205,3 +213,21 @@ def test_a_paused_proposal_is_not_moved_and_the_answer_says_why(word: str) -> No
     assert (effect.wish, effect.agreed) == ("", False)
     assert "pilotfish/paused" in effect.answer
     assert said("/hold", replace(ONE, paused=True)).records == said("/hold").records
+
+
+def test_a_box_holds_the_tag_and_not_the_digest_beside_it() -> None:
+    bindings = bound(
+        'images:\n  - name: web\n    newTag: 1.0.0 # {"$imagepolicy": "flux-system:web:tag"}\n'
+        f'    digest: {OLD_DIGEST} # {{"$imagepolicy": "flux-system:web:digest"}}\n',
+        "policies:\n  web: {image: web, semver: '>=1', digest: always}\n",
+    )
+    changes = frozenset(
+        ChangeRecord(file="a.yaml", line=1, policy="flux-system:web", old=old, new=new)
+        for old, new in (("1.0.0", "1.1.0"), (OLD_DIGEST, NEW_DIGEST))
+    )
+    assert ONE.metadata is not None
+    scene = replace(ONE, bindings=bindings, metadata=replace(ONE.metadata, changes=changes))
+
+    (effect,) = effects_of_boxes({"hold"}, scene, now=NOW)
+
+    assert [one.tag for one in effect.records if isinstance(one, HoldRecord)] == ["1.1.0"]
