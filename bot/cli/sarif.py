@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from bot.cli.ci_marks import fingerprint, move
 from bot.errors import Severity
+from bot.planning.markdown import ZERO_WIDTH, without_unseen
 from bot.version import __version__
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _result(rule: str, text: str, place: tuple[str, int, int], mark: str) -> dic
     return {
         "ruleId": rule,
         "ruleIndex": list(_RULES).index(rule),
-        "message": {"text": text},
+        "message": _message(text),
         "locations": [{"physicalLocation": {"artifactLocation": location, "region": region}}],
         "partialFingerprints": {"pilotfish/v1": mark},
     }
@@ -96,7 +97,12 @@ def _result(rule: str, text: str, place: tuple[str, int, int], mark: str) -> dic
 
 def _notification(one: Problem) -> dict[str, object]:
     where = f"{one.file}: " if one.file else ""
-    return {"level": _LEVELS[one.severity], "message": {"text": where + _text(one)}}
+    return {"level": _LEVELS[one.severity], "message": _message(where + _text(one))}
+
+
+def _message(text: str) -> dict[str, str]:
+    """Return a message; its readers make links of Markdown's form, also of a stranger's."""
+    return {"text": without_unseen(text).replace("](", f"]{ZERO_WIDTH}(")}
 
 
 def _text(one: Problem) -> str:

@@ -146,6 +146,20 @@ def test_sarif_gives_each_result_a_place_and_keeps_the_rest_as_notifications() -
     assert note == {"level": "warning", "message": {"text": "ghcr.io: down"}}
 
 
+def test_no_message_of_sarif_holds_a_link_or_steers_a_terminal() -> None:
+    foreign = "see [fix](https://evil.example)\x1b[31m\u202e"
+    at_line = Problem(severity=Severity.ERROR, message=foreign, file="a.yaml", line=1)
+    of_host = Problem(severity=Severity.ERROR, message=foreign, file="ghcr.io")
+    (run,) = json.loads(json.dumps(sarif(told(problems=(at_line, of_host)))))["runs"]
+
+    texts = [one["message"]["text"] for one in run["results"]]
+    texts += [o["message"]["text"] for o in run["invocations"][0]["toolExecutionNotifications"]]
+    assert texts == [
+        "see [fix]\u200b(https://evil.example)[31m",
+        "ghcr.io: see [fix]\u200b(https://evil.example)[31m",
+    ]
+
+
 def test_a_finding_is_the_same_one_when_its_new_tag_changes() -> None:
     text = {"a.yaml": "image: ghcr.io/acme/web:1.0.0  # pilotfish: semver ^1\n"}
     marks = set()
