@@ -99,7 +99,10 @@ class GiteaForge(GiteaRules):
         self.kind = kind
         self.where = door.where
         self.abilities = Abilities(
-            labels_on_open=True, tells_automerge=False, automerge_keeps_head=False
+            labels_on_open=True,
+            tells_automerge=False,
+            automerge_keeps_head=False,
+            max_title_chars=255 - len(DRAFT),
         )
         self._clock = clock
         self._drafts: dict[int, bool] = {}

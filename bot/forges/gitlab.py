@@ -108,6 +108,7 @@ class GitLabForge(GitLabRules):
             labels_on_open=True,
             shared_comments=False,
             automerge_keeps_head=True,
+            max_title_chars=255 - len(DRAFT),
             max_body_chars=1_000_000,
             max_label_chars=255,
         )

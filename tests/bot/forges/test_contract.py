@@ -336,6 +336,15 @@ async def test_a_draft_stays_one_when_it_is_edited(under_test: ForgeUnderTest) -
     assert (found.draft, found.title) == (True, "web 2")
 
 
+async def test_the_longest_title_is_taken_of_a_draft_too(under_test: ForgeUnderTest) -> None:
+    longest = "x" * under_test.forge.abilities.max_title_chars
+    opened = await propose(under_test, title="web", draft=True)
+
+    await under_test.forge.edit(opened.number, title=longest, body="")
+
+    assert (await under_test.forge.proposal(opened.number)).title == longest
+
+
 async def test_metadata_comes_back_from_a_body(under_test: ForgeUnderTest) -> None:
     metadata = Metadata(
         key="fleet/web",
