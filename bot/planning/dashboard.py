@@ -167,7 +167,8 @@ def _sections(board: Board) -> Iterable[tuple[str, str, list[str]]]:
     yield "Paused by a label", "", [_line(one, board) for one in board.paused]
     yield "Closed by a person", "", [_line(one, board) for one in board.ignored]
     yield "Errors", "", [f"- {plain(one)}" for one in board.errors]
-    yield "Held by people", "A tick lifts it.", [_hold_line(one) for one in _sorted(board.holds)]
+    holds = _sorted(board.holds)
+    yield "Held by people", "A tick lifts it.", [_hold_line(one, holds) for one in holds]
     yield "Held back", "", list(dict.fromkeys(_held_line(one) for one in board.held))
 
 
@@ -216,12 +217,17 @@ def _line(one: Entry, board: Board) -> str:
     return f"{start}{named}{plain(one.title)}{reason}"
 
 
-def _hold_line(one: HoldRecord) -> str:
+def _hold_line(one: HoldRecord, holds: Sequence[HoldRecord]) -> str:
+    """Return a hold; what lifts one of no single tag lifts every other of its policy."""
     until = f", until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else ""
     what = code(one.what) if one.tag else plain(one.what)
     box = _box("unhold", (one.policy, one.tag or one.up_to), ticked=False)
     said = f"{plain(one.reason)}, by {plain(one.who) or 'somebody'}, {one.when:%Y-%m-%d}"
-    return f"{box}{code(one.policy)} {what}: {said}{until}"
+    several = sum(1 for other in holds if other.policy == one.policy) > 1
+    wide = (
+        "; the tick lifts all that is held of it" if several and not (one.tag or one.up_to) else ""
+    )
+    return f"{box}{code(one.policy)} {what}: {said}{until}{wide}"
 
 
 def _held_line(one: HeldTag) -> str:

@@ -146,3 +146,14 @@ def test_a_moment_that_moves_with_every_look_is_not_shown() -> None:
 def test_what_lifts_a_hold_is_shown_as_a_command() -> None:
     held = replace(YOUNG, until=None, needs="a tag above 1.3.0, or `pilotfish unhold`")
     assert "; needs a tag above 1.3.0, or `pilotfish unhold`\n" in text(replace(FULL, held=(held,)))
+
+
+def test_a_tick_that_lifts_more_than_its_line_says_so() -> None:
+    every = replace(HOLD, tag="", level="major")
+    lines = text(replace(FULL, holds=(HOLD, every))).splitlines()
+    said = [line for line in lines if "pilotfish:unhold" in line]
+    assert [line.endswith("the tick lifts all that is held of it") for line in said] == [
+        False,
+        True,
+    ]
+    assert "lifts all" not in text(replace(FULL, holds=(every,)))
