@@ -53,6 +53,8 @@ def _is_jobs_own(place: ForgePlace) -> bool:
 def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) -> ForgeCredential:
     """Return what to show to a forge, empty where nothing was given.
 
+    The authority that git is told for the remote counts for the forge on the same host.
+
     Raises:
         ConfigError: A place that was named for a secret does not hold one.
     """
@@ -61,7 +63,7 @@ def credential_for(settings: ForgeSettings, place: ForgePlace, *, folder: Path) 
     def kept(ref: SecretRef | None, name: str) -> Secret | None:
         return read_secret(ref, where=f"forge.{name}", folder=folder) if ref is not None else None
 
-    ca = settings.ca or None
+    ca = settings.ca or ("" if settings.url else os.environ.get("PILOTFISH_GIT_CA")) or None
     if settings.app_id:
         key = kept(settings.app_key, "app.private-key")
         return ForgeCredential(app_id=settings.app_id, app_key=key, ca=ca)

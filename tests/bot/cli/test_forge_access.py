@@ -18,6 +18,22 @@ def token_for(host_url: str) -> str:
     return found.token.reveal() if found.token else ""
 
 
+@pytest.mark.parametrize(
+    ("settings", "ca"),
+    [
+        (ForgeSettings(), "/etc/git-ca.pem"),
+        (ForgeSettings(ca="/etc/forge-ca.pem"), "/etc/forge-ca.pem"),
+        (ForgeSettings(url="https://api.example.test"), None),
+    ],
+)
+def test_the_authority_for_git_counts_for_the_forge_on_its_host(
+    monkeypatch: pytest.MonkeyPatch, settings: ForgeSettings, ca: str | None
+) -> None:
+    monkeypatch.setenv("PILOTFISH_GIT_CA", "/etc/git-ca.pem")
+    place = ForgePlace(kind="gitea", host_url="https://git.example.test", path="team/web")
+    assert credential_for(settings, place, folder=Path()).ca == ca
+
+
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in a job of one GitLab with no token but its own."""
