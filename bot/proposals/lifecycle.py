@@ -224,11 +224,15 @@ def _all_closed(found: OpenBranch, *, was_open: bool) -> tuple[Operation, str]:
             )
 
 
+_WHAT_MAY_COME = "what may come now has changed"
+
+
 def _of_ours(
     found: OpenBranch, changes: frozenset[ChangeRecord], around: Circumstances
 ) -> tuple[Operation, str]:
     if found.changes != changes:
-        return Operation.REFRESHED, "there is something newer"
+        held = {one.policy for one in found.changes} & set(around.held)
+        return Operation.REFRESHED, _WHAT_MAY_COME if held else "there is something newer"
     if found.conflicts:
         return Operation.REFRESHED, "the base moved what stands at its changes"
     if found.branch in around.wishes.rebase | around.wishes.recreate and found.behind:

@@ -124,6 +124,20 @@ def test_what_is_wanted_meets_what_stands(
 
 
 @pytest.mark.parametrize(
+    ("held", "reason"),
+    [
+        ({}, "there is something newer"),
+        ({one.policy: "1.2.0 is held by wanda" for one in OTHER}, "what may come now has changed"),
+    ],
+)
+def test_a_fall_to_what_is_not_held_is_not_called_newer(held: dict[str, str], reason: str) -> None:
+    around = Circumstances(limits=PLENTY, now=NOW, held=held)
+    stands = {"pilotfish/web": branch(Standing.OURS, OTHER)}
+    (step,) = decide([WANTED], stands, OPEN_OLDER, around)
+    assert (step.operation.value, step.reason) == ("refreshed", reason)
+
+
+@pytest.mark.parametrize(
     ("standing", "known", "operation"),
     [
         (Standing.OURS, True, "closed"),
