@@ -112,7 +112,7 @@ def fault_of(reply: Reply, *, where: str) -> ProductError:
             return NotFoundError(
                 "not found, or no permission to see it",
                 where=where,
-                hint=f"Check address and token{_needed(reply, '; asked for is ')}",
+                hint=f"Check address, token and `forge.kind`{_needed(reply, '; asked for is ')}",
             )
         case 409:
             return ConflictError(f"GitHub refuses for now{told}", where=where, hint="Try again")

@@ -83,13 +83,14 @@ def fault_of(reply: Reply, *, where: str, job: bool) -> ProductError:
                 where=where,
                 hint=JOB_FIX
                 if job
-                else "Check the address, and that the token's account is a member of the project",
+                else "Check the address, `forge.kind`, and that the token's account is a member of "
+                "the project",
             )
         case 405 | 406:
             return NotYetError(
                 f"GitLab does not do it as things stand{told}",
                 where=where,
-                hint="Look at the merge request; it says what is missing",
+                hint="Look at the merge request; it says what is missing, or `forge.kind` is wrong",
             )
         case 409:
             return _conflict(said, where)
