@@ -167,7 +167,7 @@ def _failed(kind: str, name: str, fault: BaseException) -> Outcome:
     if isinstance(fault, FaultsError):
         return Outcome(
             result=Result.FAILED,
-            summary=f"its configuration has {len(fault.problems)} faults",
+            summary=f"faults of its configuration: {len(fault.problems)}",
             events=tuple(of_problems(name, fault.problems)),
         )
     if isinstance(fault, ProductError):

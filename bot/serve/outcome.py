@@ -141,9 +141,13 @@ def _of_step(where: str, outcome: StepOutcome) -> Event:
     )
 
 
+def _what_comes(one: Update) -> str:
+    return one.to_tag if one.to_tag != one.from_tag else "its new digest"
+
+
 def _moves(updates: tuple[Update, ...]) -> str:
     told = dict.fromkeys(
-        f"{one.binding.policy_name} {one.from_tag or one.from_text} to {one.to_tag}"
+        f"{one.binding.policy_name} {one.from_tag or one.from_text} to {_what_comes(one)}"
         for one in updates
     )
     words = list(told)[:_MOST_UPDATES_TOLD]
@@ -173,14 +177,18 @@ def _of_hold(where: str, hold: HoldRecord) -> Event:
     )
 
 
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def _summary(report: Report, failed: int) -> str:
     counts: dict[str, int] = {}
     for one in report.steps:
         if one.problem is None:
             counts[one.step.operation.value] = counts.get(one.step.operation.value, 0) + 1
-    parts = [f"{report.asked} images asked"]
-    parts += [f"{count} proposals {word}" for word, count in counts.items()]
-    parts += [f"{len(report.commits)} commits"] if report.commits else []
-    parts += [f"{len(report.held)} tags held"] if report.held else []
-    parts += [f"{failed} problems"] if failed else []
+    parts = [_counted(report.asked, "image") + " asked"]
+    parts += [f"{_counted(count, 'proposal')} {word}" for word, count in counts.items()]
+    parts += [_counted(len(report.commits), "commit")] if report.commits else []
+    parts += [_counted(len(report.held), "tag") + " held"] if report.held else []
+    parts += [_counted(failed, "problem")] if failed else []
     return ", ".join(parts)
