@@ -131,7 +131,8 @@ class Story:
             "limits: {open: 20, new-per-hour: 200, pushes-per-hour: 200}",
         ]
         lines += ["dashboard: true"] if self.plot.dashboard and self.stage.has_forge else []
-        rules = ["group: all"] if self.plot.grouped else []
+        people = ["reviewers: [wanda]", "assignees: [wanda]"]
+        rules = ["group: all", *people] if self.plot.grouped else []
         rules += _RULES[self.plot.opening] if self.stage.has_forge else []
         lines += ["updates:", f"  - {{{', '.join(['name: prod', *rules])}}}"] if rules else []
         files = {one: text_of(one) for one in _LINES}
