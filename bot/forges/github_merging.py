@@ -49,6 +49,18 @@ mutation($input: DisablePullRequestAutoMergeInput!) {
   disablePullRequestAutoMerge(input: $input) { clientMutationId }
 }
 """
+_ENQUEUE = """
+mutation($input: EnqueuePullRequestInput!) {
+  enqueuePullRequest(input: $input) { clientMutationId }
+}
+"""
+_QUEUED = """
+query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) { isInMergeQueue }
+  }
+}
+"""
 _COMMIT = """
 mutation($input: CreateCommitOnBranchInput!) {
   createCommitOnBranch(input: $input) { commit { oid } }
@@ -79,7 +91,8 @@ class GitHubMerging(GitHubStanding):
     async def automerge(self, proposal: Proposal, *, wanted: bool) -> None:
         """Tell GitHub to merge this head by itself, or not; what may be merged now is merged.
 
-        Where the base has a merge queue, GitHub takes this as the wish to be put into it.
+        Where the base has a merge queue, what may be merged now is put into it at once: GitHub
+        looks at an auto-merge only when something changes.
 
         Raises:
             HeadMovedError: The head is not the proposal's any more.
@@ -92,7 +105,9 @@ class GitHubMerging(GitHubStanding):
             "pullRequestId": await self._node(proposal.number),
             "expectedHeadOid": proposal.head,
         }
-        if rules.merge_method:
+        if rules.merge_queue and await self._enqueue(proposal, asked):
+            return
+        if rules.merge_method and not rules.merge_queue:
             asked["mergeMethod"] = rules.merge_method.upper()
         try:
             await self._session.graphql(_ENABLE, {"input": asked})
@@ -100,6 +115,17 @@ class GitHubMerging(GitHubStanding):
             if rules.merge_queue or "clean status" not in fault.what.lower():
                 raise
             await self._merge(proposal, {})  # nothing is left to wait for
+
+    async def _enqueue(self, proposal: Proposal, asked: Mapping[str, str]) -> bool:
+        """Put a proposal into the merge queue; return whether it is there, else it must wait."""
+        try:
+            await self._session.graphql(_ENQUEUE, {"input": dict(asked)})
+        except GraphqlRefusal:
+            session = self._session
+            wanted = {"owner": session.owner, "name": session.name, "number": proposal.number}
+            data = await session.graphql(_QUEUED, wanted, writes=False)
+            return data.row("repository").row("pullRequest").flag("isInMergeQueue")
+        return True
 
     async def _stop_automerge(self, proposal: Proposal) -> None:
         asked = {"pullRequestId": await self._node(proposal.number)}

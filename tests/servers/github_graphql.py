@@ -83,6 +83,7 @@ class _Asking:
             "createCommitOnBranch": self._commit,
             "enablePullRequestAutoMerge": self._enable,
             "disablePullRequestAutoMerge": self._disable,
+            "enqueuePullRequest": self._enqueue,
         }
 
     @property
@@ -147,6 +148,21 @@ class _Asking:
                     return pull
         said = f"Could not resolve to a node with the global id of '{wanted}'"
         raise GraphqlError("NOT_FOUND", said)
+
+    def _enqueue(self, *, input: _Input) -> dict[str, Any]:  # noqa: A002 - GitHub's name
+        pull = self._pull(str(input.get("pullRequestId")))
+        repository = pull.repository
+        self._check(repository, "contents")
+        wanted = input.get("expectedHeadOid")
+        if wanted is not None and wanted != pull.head:
+            said = "Head branch was modified. Review and try the merge again."
+            raise GraphqlError("UNPROCESSABLE", said)
+        said = merging.obstacle(repository, pull) or ""
+        if not repository.demand(pull.base_branch).queue or said or not pull.open or pull.draft:
+            raise GraphqlError("UNPROCESSABLE", said or "Pull request cannot be queued")
+        pull.auto_merge = AutoMerge(by=self._account, method="merge")
+        pull.updated = self._host.now()
+        return {"mergeQueueEntry": None, "clientMutationId": None}
 
     def _enable(self, *, input: _Input) -> dict[str, Any]:  # noqa: A002 - GitHub's name
         pull = self._pull(str(input.get("pullRequestId")))
@@ -220,7 +236,7 @@ def _no_auto_merge(repository: GitHubRepository, pull: Pull, method: str) -> str
     if pull.draft:
         return "Pull request is a draft"
     demand, said = repository.demand(pull.base_branch), merging.obstacle(repository, pull)
-    if not demand or (said is None and not demand.queue):
+    if not demand or said is None:
         return f"Pull request is in {merging.state_of(repository, pull)} status"
     return None
 

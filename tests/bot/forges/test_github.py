@@ -601,6 +601,24 @@ async def test_automerge_goes_through_the_merge_queue(situation: Situation) -> N
     assert situation.repository.pull(opened.number).merged
 
 
+async def test_what_must_wait_for_the_merge_queue_is_merged_through_it_later(
+    situation: Situation,
+) -> None:
+    situation.repository.settings.allow_auto_merge = True
+    situation.repository.rule(
+        "main", merge_queue={}, required_status_checks=check_rule(["ci/test"])
+    )
+    forge = situation.forge()
+    opened = await propose(forge)
+
+    await forge.automerge(opened, wanted=True)
+    waiting = await forge.proposal(opened.number)
+    situation.repository.set_status(BRANCH, "ci/test", "success")
+
+    assert (waiting.state, waiting.automerge) == (State.OPEN, True)
+    assert situation.repository.pull(opened.number).merged
+
+
 async def test_automerge_that_is_turned_off_is_refused(situation: Situation) -> None:
     situation.repository.rule("main", required_status_checks=check_rule(["ci/test"]))
     forge = situation.forge()
