@@ -118,13 +118,15 @@ class GitHubMerging(GitHubStanding):
 
     async def _enqueue(self, proposal: Proposal, asked: Mapping[str, str]) -> bool:
         """Put a proposal into the merge queue; return whether it is there, else it must wait."""
+        session = self._session
+        wanted = {"owner": session.owner, "name": session.name, "number": proposal.number}
+        data = await session.graphql(_QUEUED, wanted, writes=False)
+        if data.row("repository").row("pullRequest").flag("isInMergeQueue"):
+            return True
         try:
-            await self._session.graphql(_ENQUEUE, {"input": dict(asked)})
+            await session.graphql(_ENQUEUE, {"input": dict(asked)})
         except GraphqlRefusal:
-            session = self._session
-            wanted = {"owner": session.owner, "name": session.name, "number": proposal.number}
-            data = await session.graphql(_QUEUED, wanted, writes=False)
-            return data.row("repository").row("pullRequest").flag("isInMergeQueue")
+            return False
         return True
 
     async def _stop_automerge(self, proposal: Proposal) -> None:

@@ -619,6 +619,22 @@ async def test_what_must_wait_for_the_merge_queue_is_merged_through_it_later(
     assert situation.repository.pull(opened.number).merged
 
 
+async def test_what_is_in_the_merge_queue_is_left_there(situation: Situation) -> None:
+    situation.repository.settings.allow_auto_merge = True
+    situation.repository.rule("main", merge_queue={})
+    forge = situation.forge()
+    opened = await propose(forge)
+    await forge.rules("main")
+    asked = len(situation.asked("/graphql"))
+    queued = {"data": {"repository": {"pullRequest": {"isInMergeQueue": True}}}}
+    situation.host.faults.change(lambda _: queued, "POST", "/graphql$")
+
+    await forge.automerge(opened, wanted=True)
+
+    assert len(situation.asked("/graphql")) == asked + 1
+    assert not situation.repository.pull(opened.number).merged
+
+
 async def test_automerge_that_is_turned_off_is_refused(situation: Situation) -> None:
     situation.repository.rule("main", required_status_checks=check_rule(["ci/test"]))
     forge = situation.forge()
