@@ -163,6 +163,8 @@ def _operation(outcome: Outcome, *, dry_run: bool) -> str:
     word = outcome.step.operation.value
     if outcome.problem is not None:
         return "failed"
+    if outcome.automerge == "merged":
+        return "merged"
     return f"to be {word}" if dry_run and outcome.step.operation.writes else word
 
 
@@ -181,8 +183,16 @@ def sentence(report: Report, *, dry_run: bool) -> str:
         return f"nothing to change in {fields}{failed}; {_what_became(report, dry_run=dry_run)}"
     count = f"{counted(updates, 'update')} in {fields}{failed}"
     if dry_run:
-        return f"{count}; nothing was written: `pilotfish run` carries it out"
+        return f"{count}; nothing was written{_what_a_run_does(report)}"
     return f"{count}; {_what_became(report, dry_run=dry_run)}"
+
+
+def _what_a_run_does(report: Report) -> str:
+    """Say what comes of a plan; nothing where all that there is stands proposed, or waits."""
+    if any(one.severity is Severity.ERROR for one in report.problems):
+        return ": `pilotfish run` carries out what no error stops"
+    to_do = any(one.step.operation.writes for one in report.steps)
+    return ": `pilotfish run` carries it out" if to_do or report.commits or report.files else ""
 
 
 def _what_became(report: Report, *, dry_run: bool) -> str:
