@@ -46,7 +46,7 @@ _DEEDS: dict[Deed, int] = {
     "delete-branch": 3,
     "retarget": 1,
     "pause": 3,
-    "resume": 2,
+    "resume": 5,
     "damage-body": 2,
     "add-to-body": 1,
     "hold": 2,
@@ -178,7 +178,10 @@ class Dice:
         before: list[Step] = [Person(deed=deed, which=dice.randint(0, 2))]
         before += [self._run(0.5)] if dice.random() < 0.4 else []
         newer = dice.sample(IMAGES, dice.randint(1, 3))
-        return [*before, *(Publish(image=one) for one in newer), self._run(0.6)]
+        scene = [*before, *(Publish(image=one) for one in newer), self._run(0.6)]
+        if deed == "pause":
+            scene += [Person(deed="resume"), self._run(0.6)]
+        return scene
 
     def _step(self) -> Step:
         drawn = self._random.random()

@@ -206,6 +206,7 @@ class Story:
             return str(self.stage.people.open("feature", "main", "A feature", "By hand."))
         found = [each for each in self.stage.ours() if each.is_open is (one.deed != "reopen")]
         found = [each for each in found if not each.merged]
+        found = [each for each in found if each.paused or one.deed != "resume"]
         if not found:
             return "nothing there"
         seen = found[-1 - one.which % len(found)]
@@ -247,8 +248,6 @@ class Story:
             case "pause":
                 self.stage.catch_up()  # where no listing shows it, none shows its label
                 people.label(number, [PAUSED])
-            case "resume" if not seen.paused:
-                return "nothing paused"
             case "resume":
                 people.unlabel(number, PAUSED)
             case "damage-body":
