@@ -188,9 +188,10 @@ def _wanted(
                 "a branch of this name exists that we did not make; rename or delete it",
             )
         case Standing.EDITED if one.branch not in around.wishes.recreate:
+            # On a forge a deleted branch closes its proposal, and a close is a no.
+            way = "comment `/recreate`" if found.number else "delete it"
             return step(
-                Operation.LEFT,
-                "a person pushed to this branch; delete it to have it made anew",
+                Operation.LEFT, f"a person pushed to this branch; {way} to have it made anew"
             )
         case _ if left is None:
             return step(*_all_closed(found, was_open=bool(gone)))

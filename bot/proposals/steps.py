@@ -38,7 +38,7 @@ class OpenBranch:
     """A branch under our prefix as it stands on the remote.
 
     `changes` are those recorded in its trailers; `conflicts` is true where the base has moved
-    one of its files since it was made, `behind` where the base has moved at all. `number` is
+    what stands at or near them since it was made, `behind` where it has moved at all. `number` is
     that of its open proposal on a forge; `paused`: a person put the label for that on it.
     """
 

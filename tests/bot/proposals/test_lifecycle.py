@@ -123,6 +123,12 @@ def test_what_is_wanted_meets_what_stands(
     assert step.reason
 
 
+@pytest.mark.parametrize(("number", "way"), [(0, "delete it"), (7, "comment `/recreate`")])
+def test_what_a_person_pushed_to_is_given_back_as_its_place_allows(number: int, way: str) -> None:
+    (step,) = decided([WANTED], replace(branch(Standing.EDITED), number=number))
+    assert way in step.reason
+
+
 @pytest.mark.parametrize(
     ("held", "reason"),
     [
