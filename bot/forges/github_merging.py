@@ -54,6 +54,11 @@ mutation($input: EnqueuePullRequestInput!) {
   enqueuePullRequest(input: $input) { clientMutationId }
 }
 """
+_DEQUEUE = """
+mutation($input: DequeuePullRequestInput!) {
+  dequeuePullRequest(input: $input) { clientMutationId }
+}
+"""
 _QUEUED = """
 query($owner: String!, $name: String!, $number: Int!) {
   repository(owner: $owner, name: $name) {
@@ -118,19 +123,28 @@ class GitHubMerging(GitHubStanding):
 
     async def _enqueue(self, proposal: Proposal, asked: Mapping[str, str]) -> bool:
         """Put a proposal into the merge queue; return whether it is there, else it must wait."""
-        session = self._session
-        wanted = {"owner": session.owner, "name": session.name, "number": proposal.number}
-        data = await session.graphql(_QUEUED, wanted, writes=False)
-        if data.row("repository").row("pullRequest").flag("isInMergeQueue"):
+        if await self._is_queued(proposal):
             return True
         try:
-            await session.graphql(_ENQUEUE, {"input": dict(asked)})
+            await self._session.graphql(_ENQUEUE, {"input": dict(asked)})
         except GraphqlRefusal:
             return False
         return True
 
+    async def _is_queued(self, proposal: Proposal) -> bool:
+        session = self._session
+        wanted = {"owner": session.owner, "name": session.name, "number": proposal.number}
+        data = await session.graphql(_QUEUED, wanted, writes=False)
+        return data.row("repository").row("pullRequest").flag("isInMergeQueue")
+
     async def _stop_automerge(self, proposal: Proposal) -> None:
-        asked = {"pullRequestId": await self._node(proposal.number)}
+        """Take it off auto-merge, and out of the queue: there it is on auto-merge no more."""
+        node = await self._node(proposal.number)
+        rules = await self.rules(proposal.base)
+        if rules.merge_queue and await self._is_queued(proposal):
+            await self._session.graphql(_DEQUEUE, {"input": {"id": node}})
+            return
+        asked = {"pullRequestId": node}
         try:
             await self._session.graphql(_DISABLE, {"input": asked})
         except GraphqlRefusal:

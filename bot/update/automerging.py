@@ -66,10 +66,16 @@ class Candidate:
         return recorded is None or recorded.head != self.head
 
     def is_on(self, forge: Forge) -> bool:
-        """Return whether the forge is going to merge it because we told it to."""
+        """Return whether the forge was told to merge it, and may still be about to.
+
+        It is told once for each head: what a person switched off, or a merge queue gave back, is
+        not switched on again.
+        """
         if self.known is None or not is_asked(self.known.metadata):
             return False
-        if self.is_new and forge.abilities.automerge_keeps_head:
+        if not self.is_new:
+            return True
+        if forge.abilities.automerge_keeps_head:
             return False
         return self.known.proposal.automerge or not forge.abilities.tells_automerge
 

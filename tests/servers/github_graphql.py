@@ -84,6 +84,7 @@ class _Asking:
             "enablePullRequestAutoMerge": self._enable,
             "disablePullRequestAutoMerge": self._disable,
             "enqueuePullRequest": self._enqueue,
+            "dequeuePullRequest": self._dequeue,
         }
 
     @property
@@ -160,8 +161,15 @@ class _Asking:
         said = merging.obstacle(repository, pull) or ""
         if not repository.demand(pull.base_branch).queue or said or not pull.open or pull.draft:
             raise GraphqlError("UNPROCESSABLE", said or "Pull request cannot be queued")
-        pull.auto_merge = AutoMerge(by=self._account, method="merge")
-        pull.updated = self._host.now()
+        pull.queued, pull.updated = self._account, self._host.now()
+        return {"mergeQueueEntry": None, "clientMutationId": None}
+
+    def _dequeue(self, *, input: _Input) -> dict[str, Any]:  # noqa: A002 - GitHub's name
+        pull = self._pull(str(input.get("id")))
+        self._check(pull.repository, "contents")
+        if pull.queued is None:
+            raise GraphqlError("UNPROCESSABLE", "Pull request is not in the merge queue")
+        pull.queued, pull.updated = None, self._host.now()
         return {"mergeQueueEntry": None, "clientMutationId": None}
 
     def _enable(self, *, input: _Input) -> dict[str, Any]:  # noqa: A002 - GitHub's name
@@ -299,7 +307,7 @@ def _pull(pull: Pull) -> dict[str, Any]:
         "mergeable": "MERGEABLE" if merges else "CONFLICTING" if pull.open else "UNKNOWN",
         "mergeStateStatus": merging.state_of(repository, pull).upper() if pull.open else "UNKNOWN",
         "mergeCommit": {"oid": pull.merge_commit} if pull.merge_commit else None,
-        "isInMergeQueue": bool(asked and repository.demand(pull.base_branch).queue),
+        "isInMergeQueue": pull.queued is not None,
         "autoMergeRequest": {
             "mergeMethod": asked.method.upper(),
             "enabledBy": {"login": asked.by.login},

@@ -173,6 +173,10 @@ class StandingRepository:
         for pull in self.pulls():
             if pull.open and pull.auto_merge:
                 self._merge_by_itself(pull)
+        for pull in self.pulls():
+            if pull.open and pull.queued and not self.settings.queue_is_busy:
+                merging.merge(self, pull, by=pull.queued, method="merge")
+                self.finish(pull, by=pull.queued)
 
     def _follow(self, pull: Pull, by: Account) -> None:
         base = self.branch(pull.base_branch)
@@ -193,7 +197,7 @@ class StandingRepository:
             protection = self.protections.get(pull.base_branch)
             if protection and protection.dismiss_stale:
                 pull.reviews = [replace(each, state="DISMISSED") for each in pull.reviews]
-            pull.updated = self.host.now()
+            pull.updated, pull.queued = self.host.now(), None
         pull.head, pull.base = head, base
 
     def _bring(self, pull: Pull, head: str) -> None:
@@ -207,13 +211,16 @@ class StandingRepository:
     def _end(self, pull: Pull, *, by: Account, merge_commit: str | None = None) -> None:
         now = self.host.now()
         pull.open, pull.closed, pull.closed_by, pull.updated = False, now, by, now
-        pull.auto_merge = None
+        pull.auto_merge = pull.queued = None
         if merge_commit:
             pull.merged, pull.merged_by, pull.merge_commit = now, by, merge_commit
 
     def _merge_by_itself(self, pull: Pull) -> None:
         asked = pull.auto_merge
         if asked is None or merging.obstacle(self, pull, method=asked.method) is not None:
+            return
+        if self.demand(pull.base_branch).queue:
+            pull.auto_merge, pull.queued = None, asked.by
             return
         merging.merge(self, pull, by=asked.by, method=asked.method)
         self.finish(pull, by=asked.by)

@@ -168,6 +168,7 @@ class Pull(Issue):
     merged_by: Account | None = None
     merge_commit: str | None = None
     auto_merge: AutoMerge | None = None
+    queued: Account | None = None
     reviews: list[Review] = field(default_factory=list)
     requested: list[Account] = field(default_factory=list)
     hidden_listings: int = 0
@@ -275,6 +276,7 @@ class Settings:
     archived: bool = False
     has_issues: bool = True
     allow_auto_merge: bool = False
+    queue_is_busy: bool = False
     allow_merge_commit: bool = True
     allow_squash_merge: bool = True
     allow_rebase_merge: bool = True

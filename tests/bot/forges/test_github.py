@@ -620,19 +620,35 @@ async def test_what_must_wait_for_the_merge_queue_is_merged_through_it_later(
 
 
 async def test_what_is_in_the_merge_queue_is_left_there(situation: Situation) -> None:
-    situation.repository.settings.allow_auto_merge = True
-    situation.repository.rule("main", merge_queue={})
-    forge = situation.forge()
-    opened = await propose(forge)
-    await forge.rules("main")
+    forge, opened = await queued(situation)
     asked = len(situation.asked("/graphql"))
-    queued = {"data": {"repository": {"pullRequest": {"isInMergeQueue": True}}}}
-    situation.host.faults.change(lambda _: queued, "POST", "/graphql$")
 
     await forge.automerge(opened, wanted=True)
 
     assert len(situation.asked("/graphql")) == asked + 1
-    assert not situation.repository.pull(opened.number).merged
+    assert situation.repository.pull(opened.number).queued
+
+
+async def test_what_is_in_the_merge_queue_is_taken_out_again(situation: Situation) -> None:
+    forge, opened = await queued(situation)
+    assert not (await forge.proposal(opened.number)).automerge
+
+    await forge.automerge(opened, wanted=False)
+
+    assert situation.repository.pull(opened.number).queued is None
+    await forge.automerge(opened, wanted=False)
+
+
+async def queued(situation: Situation) -> tuple[GitHubForge, Proposal]:
+    """Return a proposal in a merge queue that others are before in."""
+    settings = situation.repository.settings
+    settings.allow_auto_merge = settings.queue_is_busy = True
+    situation.repository.rule("main", merge_queue={})
+    forge = situation.forge()
+    opened = await propose(forge)
+    await forge.automerge(opened, wanted=True)
+    assert situation.repository.pull(opened.number).queued
+    return forge, opened
 
 
 async def test_automerge_that_is_turned_off_is_refused(situation: Situation) -> None:

@@ -92,6 +92,16 @@ async def test_the_forge_is_told_otherwise_when_it_is_allowed_no_more(stage: Sta
     assert (await stage.forge.proposal(known.proposal.number)).state is State.OPEN
 
 
+async def test_what_was_switched_off_meanwhile_is_not_switched_on_again(stage: Stage) -> None:
+    stage.people.protect("main", checks=["ci"])
+    known = await stage.propose(ALLOWED)
+    await done(stage, known, BY_FORGE)
+    told = await stage.known(known.proposal.number)
+    await stage.forge.automerge(told.proposal, wanted=False)  # as a person does, in silence
+    off = await stage.known(known.proposal.number)
+    assert await done(stage, off, BY_FORGE) == (Merges(), 0)
+
+
 async def test_we_merge_once_every_check_has_passed(stage: Stage) -> None:
     known = await stage.propose(ALLOWED)
     head = known.proposal.head
