@@ -103,10 +103,11 @@ class BaseRun:
             )
             await desk.look()
         except ProductError as fault:
-            if not self.request.dry_run and not self._delivers_more(bound):
+            proposes = self._proposes()
+            if proposes and not self.request.dry_run and not self._delivers_more(bound):
                 raise
             self.without_forge = not self.request.dry_run
-            return past, [_told(fault)]
+            return past, [_told(fault) if proposes else _left_standing(fault)]
         self.desk = desk
         problems: list[Problem] = []
         if not self.request.dry_run:
@@ -118,10 +119,15 @@ class BaseRun:
         """Return whether something is to be proposed, or may have been: markers come and go."""
         if any(self._delivery(one.update) is Delivery.PULL_REQUEST for one in bound.bindings):
             return True
-        proposes = any(
+        rules = self.configured.config.updates
+        pushed = {_branch_of(rule) for rule in rules if self._delivery(rule) is Delivery.BRANCH}
+        left = set(self._branches_of_this_base()) - self._pushed_branches() - pushed
+        return bool(left) and (self._proposes() or self.request.deliver is None)
+
+    def _proposes(self) -> bool:
+        return any(
             self._delivery(rule) is Delivery.PULL_REQUEST for rule in self.configured.config.updates
         )
-        return proposes and bool(set(self._branches_of_this_base()) - self._pushed_branches())
 
     def _delivers_more(self, bound: Bound) -> bool:
         """Return whether something is delivered that needs no forge."""
@@ -337,6 +343,16 @@ class BaseRun:
 
 def _branch_of(rule: UpdateRule) -> str:
     return rule.push_branch or f"{BRANCH_PREFIX}{slug(rule.name)}"
+
+
+def _left_standing(fault: ProductError) -> Problem:
+    return Problem(
+        severity=Severity.WARNING,
+        message="branches of earlier pull requests are left as they stand, because the forge "
+        f"cannot be asked what became of these: {fault.what}",
+        file=fault.where,
+        hint=f"{fault.hint}; or delete the branches" if fault.hint else "Delete the branches",
+    )
 
 
 def _told(fault: ProductError) -> Problem:

@@ -250,6 +250,26 @@ def test_a_run_that_delivers_in_another_way_closes_no_pull_request(
     assert fleet.go().operations()[BRANCH] == "unchanged"
 
 
+@pytest.mark.parametrize("is_up", [True, False])
+def test_what_is_delivered_in_another_way_from_now_on_ends_with_the_reason(
+    fleet: ForgeFleet, is_up: bool
+) -> None:
+    fleet.go()
+    opened = fleet.pull()
+    text = fleet.face.made.read_file(".pilotfish.yaml").decode()
+    text += "updates:\n  - {name: default, deliver: commit}\n"
+    if not is_up:
+        fleet.run.environment["PILOTFISH_GIT_USERNAME"] = "fleet-admin"
+        text = text.replace("kind: gitea", "kind: gitea, url: https://127.0.0.1:9")
+    fleet.face.commit("main", {".pilotfish.yaml": text.encode()})
+    answer = fleet.go()
+    assert fleet.tag() == "1.1.0"
+    now = fleet.face.api("GET", f"/pulls/{opened['number']}")
+    was_ended = (now["state"] == "closed", "Closed by Pilotfish" in now["body"])
+    assert was_ended == (is_up, is_up)
+    assert ("are left as they stand" in str(answer.json["problems"])) is not is_up
+
+
 def test_a_protected_base_is_proposed_to_like_any_other(fleet: ForgeFleet) -> None:
     fleet.face.protect("main", checks=["ci/test"], approvals=1)
     assert fleet.go().operations() == {BRANCH: "opened"}
