@@ -200,11 +200,11 @@ def _show(
     rows: list[tuple[str, ...]]
     heads: tuple[str, ...]
     if asked and findings:
-        shown = [one for one in findings if one.newest]
-        rows = [_outdated_row(one) for one in shown]
+        rows = [_outdated_row(one) for one in findings if one.newest]
         heads = ("where", "image", "tag", "same major", "newest", "type")
         styles = ("cyan", "", "dim", "green", "bold green", "yellow")
-        table(heads, rows, display, styles=styles)
+        if rows:
+            table(heads, rows, display, styles=styles)
     elif findings:
         rows = [_row(one) for one in findings]
         heads = ("where", "kind", "image", "tag", "followed by")

@@ -275,7 +275,7 @@ _ABOUT_A_POLICY = {
 
 # Boxes
 
-WHO_TICKED = "a tick in the body"
+WHO_TICKED = "a tick"
 _BOX_DAYS = "30d"
 
 
@@ -297,7 +297,7 @@ def _hold_box(policy: str, scene: Scene, now: datetime, span: str) -> Effect:
     tags = () if span else scene.tags_of(policy)
     record = HoldRecord(
         policy=policy,
-        reason="held by a tick in the body of its proposal",
+        reason="the box in the text of its proposal",
         who=WHO_TICKED,
         when=now,
         until=None if tags else read_until(_BOX_DAYS, now),

@@ -82,6 +82,7 @@ _MOST_UPDATES_TOLD = 5  # of one proposal in one line; arbitrary
 def of_report(where: str, report: Report) -> Outcome:
     """Return the outcome of one run over the repository that is called `where`."""
     events = [_of_step(where, one) for one in report.steps if one.problem is None]
+    events += [_of_merge(where, one) for one in report.steps if one.automerge == "merged"]
     events += [
         Event(
             kind=Kind.COMMIT_MADE,
@@ -143,6 +144,17 @@ def _of_step(where: str, outcome: StepOutcome) -> Event:
 
 def _what_comes(one: Update) -> str:
     return one.to_tag if one.to_tag != one.from_tag else "its new digest"
+
+
+def _of_merge(where: str, outcome: StepOutcome) -> Event:
+    facts = {"branch": outcome.step.branch, "head": outcome.head}
+    return Event(
+        kind=Kind.PROPOSAL_MERGED,
+        where=where,
+        subject=outcome.step.key,
+        reason=f"its checks passed; {_moves(outcome.updates)}",
+        facts=MappingProxyType(facts),
+    )
 
 
 def _moves(updates: tuple[Update, ...]) -> str:

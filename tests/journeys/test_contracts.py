@@ -94,7 +94,9 @@ def test_scan_answers_three_for_what_is_outdated(
     (one,) = pilotfish.json(*words, code=3).json["images"]
     assert (one["newest"], one["updateType"], one["newestSameMajor"]) == ("2.0.0", "major", "1.1.0")
     (pilotfish.folder / "a.yaml").write_text(deployment(f"{odd_registry.host}/web:2.0.0"))
-    assert pilotfish(*words).code == 0
+    answer = pilotfish(*words)
+    assert answer.code == 0
+    assert answer.out.startswith("1 image in 1 place of 1 file: 0 places have something newer")
 
 
 @pytest.mark.parametrize(
