@@ -219,7 +219,13 @@ class Gitea(Pusher):
                 "STATIC_ROOT_PATH": self._program.parent,
                 "APP_DATA_PATH": self._folder / "content",
             },
-            "database": {"DB_TYPE": "sqlite3", "PATH": self._folder / "gitea.db"},
+            "database": {
+                "DB_TYPE": "sqlite3",
+                "PATH": self._folder / "gitea.db",
+                # A token that cannot be looked up in half a second, the default, is none: 401.
+                "SQLITE_TIMEOUT": 30_000,
+                "SQLITE_JOURNAL_MODE": "WAL",
+            },
             "repository": {"ROOT": self._folder / "repositories", "DEFAULT_BRANCH": "main"},
             "security": {"INSTALL_LOCK": "true", "PASSWORD_HASH_ALGO": "pbkdf2$1$8"},
             "service": {"DISABLE_REGISTRATION": "true"},
