@@ -35,15 +35,34 @@ class TagHold:
     who: str = ""
     until: datetime | None = None
 
+    def held(self, tag: str, doubt: str) -> Held:
+        """Return `tag` as held by this; `doubt` is added to the reason."""
+        by = f" by {self.who}" if self.who else ""
+        above = f"a tag above {self.up_to}, or {_UNHOLD}"
+        return Held(
+            tag=tag,
+            reason=f"held{by}" + (f": {self.reason}" if self.reason else "") + doubt,
+            until=self.until,
+            needs=above if self.up_to is not None and not self.all else _UNHOLD,
+            by_hold=True,
+        )
+
+
+_UNHOLD = "`pilotfish unhold`"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A better tag that must wait: `until` when it is known, `needs` says what else ends it."""
+    """A better tag that must wait: `until` when it is known, `needs` says what else ends it.
+
+    `by_hold`: a person's hold, or a revert, is the cause.
+    """
 
     tag: str
     reason: str
     until: datetime | None = None
     needs: str = ""
+    by_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

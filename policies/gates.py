@@ -49,7 +49,6 @@ __all__ = [
     "update_type",
 ]
 
-_UNHOLD = "`pilotfish unhold`"
 _DATES = frozenset({Fact.CREATED, Fact.PUSHED})
 
 
@@ -193,14 +192,8 @@ class _Walk:
     def _hold(self, candidate: Candidate) -> Held | None:
         for hold in self.holds:
             doubt = self._covers(hold, candidate.tag)
-            if doubt is None:
-                continue
-            by = f" by {hold.who}" if hold.who else ""
-            reason = f"held{by}" + (f": {hold.reason}" if hold.reason else "") + doubt
-            needs = _UNHOLD
-            if hold.up_to is not None and not hold.all:
-                needs = f"a tag above {hold.up_to}, or {_UNHOLD}"
-            return Held(tag=candidate.tag, reason=reason, until=hold.until, needs=needs)
+            if doubt is not None:
+                return hold.held(candidate.tag, doubt)
         return None
 
     def _covers(self, hold: TagHold, tag: str) -> str | None:

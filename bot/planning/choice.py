@@ -304,6 +304,7 @@ def _held(binding: Binding, decision: Decision) -> list[HeldTag]:
             needs=one.needs,
             update=binding.update.name,
             where=f"{binding.field.file}:{binding.field.line}",
+            by_hold=one.by_hold,
         )
         for one in decision.held
     ]

@@ -149,7 +149,8 @@ def _counts(board: Board) -> str:
         (len(board.edited), "edited by a person"),
         (len(board.paused), "paused by a label"),
         (len(board.ignored), "closed by a person"),
-        (len({(one.policy, one.tag) for one in board.held}), "held"),
+        (len(board.holds), "held by people"),
+        (len(_held_back(board)), "held back"),
         (len(board.errors), "errors"),
         (len(board.fields), "marked fields"),
     )
@@ -169,7 +170,7 @@ def _sections(board: Board) -> Iterable[tuple[str, str, list[str]]]:
     yield "Errors", "", [f"- {plain(one)}" for one in board.errors]
     holds = _sorted(board.holds)
     yield "Held by people", "A tick lifts it.", [_hold_line(one, holds) for one in holds]
-    yield "Held back", "", list(dict.fromkeys(_held_line(one) for one in board.held))
+    yield "Held back", "", _held_back(board)
 
 
 def _waiting(board: Board) -> Iterator[tuple[str, str, list[str]]]:
@@ -187,6 +188,11 @@ def _waiting(board: Board) -> Iterator[tuple[str, str, list[str]]]:
         if several and lines:
             lines, several = [all_of_them, *lines], False
         yield title, says, lines
+
+
+def _held_back(board: Board) -> list[str]:
+    """Return a line for each tag that a gate holds; those of a hold are told by the hold."""
+    return list(dict.fromkeys(_held_line(one) for one in board.held if not one.by_hold))
 
 
 def _sorted(holds: Iterable[HoldRecord]) -> list[HoldRecord]:

@@ -107,7 +107,10 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldTag:
-    """A tag that would be better and may not come now: why, until when, or what it needs."""
+    """A tag that would be better and may not come now: why, until when, or what it needs.
+
+    `by_hold`: a person's hold, or a revert, is the cause.
+    """
 
     policy: str
     tag: str
@@ -116,6 +119,7 @@ class HeldTag:
     needs: str
     update: str
     where: str
+    by_hold: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Return the form of `plan` and `run`."""

@@ -93,6 +93,14 @@ def test_a_tick_that_still_waits_stays_ticked() -> None:
     assert ticked_on_dashboard(text(board)).open == {"pilotfish/api"}
 
 
+def test_what_a_person_holds_is_shown_once_and_counted_apart() -> None:
+    hold = HoldRecord(policy="acme/web", reason="too early", who="kim", when=NOW, tag="1.4.0")
+    by_hold = replace(YOUNG, tag="1.4.0", by_hold=True)
+    body = text(Board(place="x", holds=(hold,), held=(YOUNG, by_hold)))
+    assert "**1** held by people · **1** held back" in body
+    assert body.count("1.4.0") == 2  # its box and its line
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_name_comes_back_from_its_box(name: str) -> None:
     board = Board(place="x", holds=(HoldRecord(policy=name, reason="", who="", when=NOW),))
