@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bot.cli.ci_job import Job
     from bot.planning.plan import Considered, HeldTag, Update
 
+_BRANCHES_ALONE = {"pushed", "merged"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -40,8 +42,15 @@ class Told:
 
     @property
     def shown_proposals(self) -> list[Mapping[str, object]]:
-        """Return those that exist or existed, not the ones that wait or are held."""
-        return [one for one in self.proposals if one.get("head") or one.get("number")]
+        """Return those that exist or existed, not the ones that wait or are held.
+
+        A branch that waits for its checks, or was merged quietly, is none yet, or never was.
+        """
+        return [
+            one
+            for one in self.proposals
+            if one.get("number") or (one.get("head") and one.get("state") not in _BRANCHES_ALONE)
+        ]
 
     @property
     def verified(self) -> bool:

@@ -148,7 +148,9 @@ class Proposer:
             case Operation.LEFT if step.number:
                 await self._teller.edited(step.branch)
         updates = step.planned.updates if step.planned else ()
-        return Outcome(step=step, head=step.expected, number=step.number, updates=updates)
+        alone = step.operation is Operation.WAITING and not step.number
+        head = "" if alone else step.expected  # of a branch that waits, nothing is proposed yet
+        return Outcome(step=step, head=head, number=step.number, updates=updates)
 
     # Proposals
 

@@ -53,7 +53,9 @@ def test_nobody_is_asked_before_the_checks_on_the_branch_ended(
     assert (fleet.pulls(), fleet.tag(BRANCH)) == ([], "1.1.0")
     head = fleet.face.head(BRANCH)
     before = fleet.state()
-    assert fleet.go().operations() == {BRANCH: "waiting"}
+    answer = fleet.go()
+    assert answer.operations() == {BRANCH: "waiting"}
+    assert answer.json["proposals"][0]["head"] is None
     assert "nothing was written" in fleet.run("run").out
     fleet.face.set_check(head, "ci/test", CheckState.PENDING)
     fleet.go()

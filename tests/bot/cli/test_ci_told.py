@@ -41,6 +41,23 @@ def test_foreign_text_ends_no_command_and_starts_none() -> None:
     assert line == "::error file=x%2Cy%3Az%0A,col=4::a%0Ab%25%0D"
 
 
+@pytest.mark.parametrize(
+    ("proposal", "shown"),
+    [
+        ({"number": 7, "head": "h", "state": "unchanged"}, True),
+        ({"number": None, "head": "h", "state": "opened"}, True),  # on plain Git
+        ({"number": None, "head": "h", "state": "pushed"}, False),
+        ({"number": None, "head": "h", "state": "merged"}, False),
+        ({"number": None, "head": None, "state": "waiting"}, False),
+    ],
+)
+def test_a_branch_without_a_proposal_is_no_pull_request(
+    proposal: dict[str, object], shown: bool
+) -> None:
+    found = dataclasses.replace(told(), proposals=(proposal,)).shown_proposals
+    assert found == [proposal] * shown
+
+
 def test_a_mark_holds_nothing_that_steers_a_terminal() -> None:
     steering = "a\x1b[31m\u202eb\r\nc"
     problem = Problem(severity=Severity.ERROR, message=steering, hint=steering, file=steering)
