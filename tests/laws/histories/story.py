@@ -228,6 +228,7 @@ class Story:
 
     def _to_a_proposal(self, one: Person, seen: Seen) -> str:
         people, number = self.stage.people, seen.number
+        stands = seen.branch in self.stage.bare.branches()
         match one.deed:
             case "merge" | "squash":
                 people.merge(number, squash=one.deed == "squash")
@@ -245,6 +246,8 @@ class Story:
                 self.laws.note_close(seen, as_told=self.stage.has_forge)
             case "retarget":
                 self.stage.retarget(number)
+            case "pause" if not stands:
+                return "nothing there: it ended with its branch"
             case "pause":
                 self.stage.catch_up()  # where no listing shows it, none shows its label
                 people.label(number, [PAUSED])
@@ -252,6 +255,8 @@ class Story:
                 people.unlabel(number, PAUSED)
             case "damage-body":
                 people.edit_body(number, "What is this?")
+                if not stands:  # with the branch went the commit: nothing tells what was refused
+                    self.laws.note_reopen(number)
             case "add-to-body":
                 people.edit_body(number, f"Please look.\n\n{seen.body}")
         return f"{number} {seen.branch}"
