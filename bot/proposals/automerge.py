@@ -201,9 +201,14 @@ def _by_whom(rules: BaseRules, abilities: Abilities) -> Verdict:
     )
 
 
+def of_others(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks that prove something: all but our own statuses."""
+    return [one for one in checks if not one.name.startswith(OUR_STATUS)]
+
+
 def checks_passed(checks: Iterable[Check]) -> CheckState:
     """Return what the checks say together; none at all, or only our own, is pending."""
-    states = {one.state for one in checks if not one.name.startswith(OUR_STATUS)}
+    states = {one.state for one in of_others(checks)}
     if CheckState.FAILED in states:
         return CheckState.FAILED
     return CheckState.PASSED if states == {CheckState.PASSED} else CheckState.PENDING

@@ -12,14 +12,15 @@ from bot.config.model import Opening
 from bot.errors import Problem, ProductError, Severity
 from bot.forges.forge import CheckState, RateLimitedError
 from bot.git.names import Sha
-from bot.proposals.automerge import QUIET, checks_passed, merges_quietly
+from bot.proposals.automerge import QUIET, checks_passed, merges_quietly, of_others
 from bot.proposals.lifecycle import Standing, changes_of
 from bot.proposals.steps import BranchChecks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from bot.forges.forge import BaseRules, Forge
+    from bot.forges.forge import BaseRules, Check, Forge
     from bot.git.remote import Remote
     from bot.planning.plan import PlannedProposal
     from bot.planning.remembered import HoldRecord
@@ -49,7 +50,7 @@ class ChecksOnBranches:
     _found: dict[tuple[str, str], BranchChecks] = field(default_factory=dict)
 
     async def on(self, branch: str, head: str) -> BranchChecks:
-        """Return what the checks on `head` say; those that the base requires must be there."""
+        """Return what the checks on `head` say."""
         if (branch, head) not in self._found:
             self._found[branch, head] = await self._read(branch, head)
         return self._found[branch, head]
@@ -67,11 +68,15 @@ class ChecksOnBranches:
         except ProductError as fault:
             self.problems.append(_unread(branch, fault))
             checks = ()
-        state = checks_passed(checks)
-        required = (await self.rules()).required_checks
-        if state is CheckState.PASSED and set(required) - {one.name for one in checks}:
-            state = CheckState.PENDING
-        return BranchChecks(state=state, reported=bool(checks), since=commit.when)
+        return said_by(checks, (await self.rules()).required_checks, since=commit.when)
+
+
+def said_by(checks: Sequence[Check], required: Sequence[str], *, since: datetime) -> BranchChecks:
+    """Return what checks say; those that the base requires must be there to have passed."""
+    state = checks_passed(checks)
+    if state is CheckState.PASSED and set(required) - {one.name for one in checks}:
+        state = CheckState.PENDING
+    return BranchChecks(state=state, reported=bool(of_others(checks)), since=since)
 
 
 def asks_for_checks(planned: PlannedProposal) -> bool:
