@@ -33,7 +33,7 @@ def closed_majors(closed: Iterable[ClosedRecord], bindings: Sequence[Binding]) -
     for record in closed:
         for change in record.changes:
             fields = bound.get((change.file, change.policy), [])
-            tag = _major_of(change, {one.field.part for one in fields})
+            tag = major_of(change, {one.field.part for one in fields})
             if not tag:
                 continue
             binding = fields[0]
@@ -50,7 +50,7 @@ def closed_majors(closed: Iterable[ClosedRecord], bindings: Sequence[Binding]) -
     return list(found.values())
 
 
-def _major_of(change: ChangeRecord, parts: Collection[Part]) -> str:
+def major_of(change: ChangeRecord, parts: Collection[Part]) -> str:
     """Return the tag that was closed where it was a major step, else an empty text."""
     olds, news = tags_in(change.old, parts), tags_in(change.new, parts)
     majors = (new for new in sorted(news) for old in olds if update_type(old, new) == _LEVEL)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.planning.closed_majors import major_of
 from bot.planning.markdown import code
-from policies.comparison import update_type
+from bot.rewrite.marker import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,13 +50,9 @@ def closed_by_person(changes: Iterable[ChangeRecord], word: str) -> str:
 
 def _refused(change: ChangeRecord) -> str:
     """Return what one change's close refuses: of a major, every tag (`peers.md` 3.4)."""
-    major = update_type(_tag_of(change.old), _tag_of(change.new)) == "major"
-    more = ", nor another tag of this major" if major else ""
+    is_major = major_of(change, (Part.IMAGE, Part.TAG))
+    more = ", nor another tag of this major" if is_major else ""
     return f"- {code(change.new)} for {code(change.policy)}{more}"
-
-
-def _tag_of(value: str) -> str:
-    return value.partition("@")[0].rpartition(":")[2]
 
 
 def approved_then_refreshed(old: str, new: str, *, head: str) -> str:
