@@ -187,7 +187,8 @@ class BaseRun:
             await self._propose(found, proposed, theirs, writing=writing, report=report)
             proposed = []
         elif self.request.deliver is not None:
-            standing = {name: one for name, one in standing.items() if name in self._pushed_here()}
+            ours = self._pushed_here()
+            standing = {name: one for name, one in standing.items() if name in ours}
         frozen = {
             one.key
             for one in branches
